@@ -1,0 +1,116 @@
+"""What `train` shows while it works, and at the end."""
+
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from konvolut.cli.out import as_json, duration, percent
+from konvolut.images.sources import open_images
+from konvolut.language import _
+from konvolut.lens.ledger import as_rows, ledger
+from konvolut.lens.report import write_report
+from konvolut.training.course import Course, resume
+from konvolut.training.loop import Epoch, Step
+from konvolut.training.plan import plan
+from konvolut.training.recipe import assignments, read
+from konvolut.training.run import free_folder, open_run
+
+
+def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> Course:
+    """The course that the words ask for: a new one, or the rest of a stopped one."""
+    if stopped is not None:
+        run = open_run(stopped)
+        images = open_images(run.card.data["where"], val=run.card.recipe.val, seed=run.card.recipe.seed)
+        return resume(run, images, wishes["device"])
+    settings = read(wishes["recipe"]) if wishes["recipe"] else {}
+    settings |= assignments(wishes["pairs"])
+    settings |= {name: wishes[name] for name in ("epochs", "batch", "lr", "seed") if wishes[name] is not None}
+    images = open_images(str(data), val=settings.get("val", 0.1))
+    found = plan(images, wishes["net"], settings=settings, size=wishes["size"], minutes=wishes["minutes"])
+    out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}")
+    return Course(images, found, out, wishes["device"])
+
+
+def follow(course: Course, machine: bool) -> None:
+    """Train, with progress on stderr; then write the report and say what came of it."""
+    note = Console(stderr=True, highlight=False, soft_wrap=True)
+    announce(course, note)
+    try:
+        watch(course, note)
+    except KeyboardInterrupt:
+        note.print(_("stopped; this goes on from the last finished epoch:"))
+        note.print(f"  konvolut train --resume {course.run.path}")
+        sys.exit(130)
+    run = course.run
+    table = as_rows(ledger(course.plan.arch))
+    report = write_report(run, course.images, run.evaluation(), course.augmented(), table)
+    if machine:
+        as_json({"run": str(run.path), "report": str(report), "seconds": run.card.seconds, **run.card.results})
+        return
+    role = "test" if "test" in run.card.results else "val"
+    if role in run.card.results:
+        found = run.card.results[role]
+        low, high = found["interval"]
+        click.echo(
+            _("accuracy {accuracy} on {n} {split} pictures (95 % interval {low} to {high})").format(
+                accuracy=percent(found["accuracy"]), n=found["n"], split=role, low=percent(low), high=percent(high)
+            )
+        )
+    click.echo(_("trained in {time}").format(time=duration(run.card.seconds)))
+    click.echo(_("run folder  {path}").format(path=run.path))
+    click.echo(_("report      {path}").format(path=report))
+    click.echo(_("next:"))
+    for line in (f"predict {run.path} PICTURE", f"eval {run.path} {run.card.data['where']}", f"report {run.path}"):
+        click.echo(f"  konvolut {line}")
+
+
+def announce(course: Course, note: Console) -> None:
+    """What is trained on what, and what was chosen for the user."""
+    images, found = course.images, course.plan
+    counts = ", ".join(f"{role} {len(split)}" for role, split in images.splits.items())
+    note.print(
+        _("{name}: {k} classes; pictures: {counts}").format(name=images.name, k=len(images.classes), counts=counts)
+    )
+    for line in (*images.notes, *found.reasons, *found.changes):
+        note.print(f"  {line}")
+
+
+def watch(course: Course, note: Console) -> None:
+    """One live bar on a terminal; one line an epoch everywhere."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"), console=note, transient=True, disable=not note.is_terminal,
+    )  # fmt: skip
+    done, start = 0, perf_counter()
+    with bar:
+        task = bar.add_task(_("training"), total=None, rate="", left="")
+        for event in course:
+            if isinstance(event, Step):
+                done += event.tally.seen
+                took = perf_counter() - start
+                left = took * (event.of - event.number - 1) / (event.number + 1)
+                bar.update(
+                    task, total=event.of, completed=event.number + 1,
+                    rate=_("{rate} pictures/s").format(rate=round(done / took)),
+                    left=_("{time} left").format(time=duration(left)),
+                )  # fmt: skip
+            elif isinstance(event, Epoch):
+                bar.console.print(epoch_line(course, event))
+
+
+def epoch_line(course: Course, event: Epoch) -> str:
+    entry = list(course.run.log())[-1]
+    line = _("epoch {n}/{of}  loss {loss}  train {train}").format(
+        n=event.number,
+        of=course.plan.recipe.epochs,
+        loss=f"{event.tally.loss:.3f}",
+        train=percent(event.tally.accuracy),
+    )
+    if "val_accuracy" in entry:
+        line += "  " + _("validation {val}").format(val=percent(entry["val_accuracy"]))
+    return line + f"  {duration(event.seconds)}"

@@ -1,0 +1,40 @@
+"""`konvolut eval RUN DATA`."""
+
+import click
+
+
+@click.command(name="eval", epilog="Example:  konvolut eval runs/photos-1 more-photos/")
+@click.argument("run")
+@click.argument("data")
+@click.option("--split", default=None, help="train, val or test.  [default: test, or val where there is no test]")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
+def command(run: str, data: str, split: str | None, device: str, machine: bool) -> None:
+    """How accurate RUN is on DATA, in all and for each class."""
+    from konvolut.cli.out import as_json, as_table, percent
+    from konvolut.images.sources import open_images
+    from konvolut.language import _
+    from konvolut.training.course import evaluate_run, result
+    from konvolut.training.metrics import per_class
+    from konvolut.training.run import open_run
+
+    opened = open_run(run)
+    images = open_images(data, val=opened.card.recipe.val)
+    role = split or ("test" if "test" in images.splits else "val")
+    found = evaluate_run(opened, images, role, device)
+    if machine:
+        as_json({"split": role, **result(found), "confusion": found.confusion.tolist()})
+        return
+    low, high = found.interval
+    as_table(
+        (
+            {"class": name, "n": int(n), "precision": f"{p:.3f}", "recall": f"{r:.3f}", "F1": f"{f:.3f}"}
+            for name, n, (p, r, f) in zip(found.classes, found.confusion.sum(1), per_class(found), strict=True)
+        ),
+        right=("n", "precision", "recall", "F1"),
+    )
+    click.echo(
+        _("accuracy {accuracy} on {n} {split} pictures (95 % interval {low} to {high})").format(
+            accuracy=percent(found.accuracy), n=len(found.labels), split=role, low=percent(low), high=percent(high)
+        )
+    )

@@ -1,0 +1,41 @@
+"""What `lab run` shows while it works, and at the end."""
+
+from time import perf_counter
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from konvolut.cli.out import as_json, duration
+from konvolut.lab.conduct import Result, conduct, save, total
+from konvolut.lab.study import Measurement, Study
+from konvolut.lab.words import design, verdict
+from konvolut.language import _
+
+
+def follow(study: Study, seeds: int | None, jobs: int | None, machine: bool) -> None:
+    """Run with progress on stderr; print the verdict, keep every measurement."""
+    note = Console(stderr=True, highlight=False, soft_wrap=True)
+    start = perf_counter()
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        console=note, transient=True, disable=not note.is_terminal,
+    )  # fmt: skip
+    if not machine:
+        click.echo(design(study))
+    with bar:
+        task = bar.add_task(study.claim.id, total=total(study, seeds) or None)
+        for event in conduct(study, seeds, jobs):
+            if isinstance(event, Measurement):
+                bar.advance(task)
+            else:
+                finish(event, perf_counter() - start, machine)
+
+
+def finish(result: Result, seconds: float, machine: bool) -> None:
+    path = save(result)
+    if machine:
+        as_json(result.plain())
+        return
+    click.echo(verdict(result))
+    click.echo(_("{time}; every measurement is in {path}").format(time=duration(seconds), path=path))

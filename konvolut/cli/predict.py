@@ -1,0 +1,28 @@
+"""`konvolut predict RUN PATH...`."""
+
+import click
+
+
+@click.command(epilog="Example:  konvolut predict runs/photos-1 cat.jpg")
+@click.argument("run")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--top", default=1, show_default=True, help="Answers a picture.")
+@click.option("--json", "machine", is_flag=True, help="Print the answers as JSON.")
+@click.pass_context
+def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, machine: bool) -> None:
+    """What RUN says the pictures at PATH... are; a folder means every picture in it."""
+    from konvolut.cli.out import as_json
+    from konvolut.training.predict import predict
+    from konvolut.training.run import open_run
+
+    answers, refused = predict(open_run(run), paths, top)
+    if machine:
+        as_json([{"path": a.path, "labels": [{"label": n, "probability": p} for n, p in a.labels]} for a in answers])
+    else:
+        for answer in answers:
+            click.echo(f"{answer.path}  " + "  ".join(f"{name} {100 * p:.1f} %" for name, p in answer.labels))
+    for error in refused:
+        click.echo(f"DataError: {error}", err=True)
+    if refused and not answers:
+        context.exit(2)
+    context.exit(1 if refused else 0)

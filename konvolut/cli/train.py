@@ -1,0 +1,30 @@
+"""`konvolut train DATA`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(epilog="Example:  konvolut train photos/ --minutes 10")
+@click.argument("data", required=False)
+@click.option("--net", help="A name from `konvolut nets`; left out, one is chosen.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="A TOML file of recipe fields.")
+@click.option("--epochs", type=int, help="Times every picture is seen.")
+@click.option("--minutes", type=float, help="Plan epochs for this much time instead.")
+@click.option("--batch", type=int, help="Pictures a step.")
+@click.option("--lr", type=float, help="Peak learning rate.")
+@click.option("--size", type=int, help="px; the net's table is then taken as it is.")
+@click.option("--seed", type=int, help="Same seed, same run.  [default: 0]")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; left out, the next runs/NAME-N.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run.")
+@click.option("--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="Any recipe field; may be repeated.")
+@click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
+def command(data: str | None, resume: Path | None, machine: bool, **wishes: Any) -> None:
+    """Train a net on DATA: a folder of pictures, a CSV, an .npz, IDX files, or digits | drawn."""
+    from konvolut.cli.course import follow, prepare
+
+    if (data is None) == (resume is None):
+        raise click.UsageError("give DATA, or --resume RUN")
+    follow(prepare(data, resume, wishes), machine)

@@ -1,0 +1,55 @@
+"""What the studies are made on: sets of pictures held once a process, and small trainings over them."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from torch import nn
+
+from konvolut.images.batches import Batches, hold
+from konvolut.images.preprocess import InputSpec
+from konvolut.images.sources import open_images
+from konvolut.nets.arch import Arch, build
+from konvolut.training.loop import Training
+from konvolut.training.recipe import Recipe
+from konvolut.types import Labels, Pictures
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """Training and validation pictures of one size; a study never reads a split named test to choose anything."""
+
+    spec: InputSpec
+    train: Pictures
+    train_labels: Labels
+    val: Pictures
+    val_labels: Labels
+    classes: int
+
+
+@cache
+def material(where: str, size: int, train: int, val: int = 500) -> Material:
+    """`train` and `val` pictures of the training split of `where`, both balanced as it is, by content hash."""
+    images = open_images(where, val=0.0)
+    split = images.splits["train"]
+    order = np.argsort(np.array(split.hashes), kind="stable")
+    first = split.picture(0)
+    spec = InputSpec(size=size, channels=first.shape[2])
+    chosen, kept = split.part(order[:train].tolist()), split.part(order[train : train + val].tolist())
+    return Material(spec, hold(chosen, spec), chosen.labels, hold(kept, spec), kept.labels, len(images.classes))
+
+
+def training(arch: Arch, held: Material, recipe: Recipe, seed: int) -> Training:
+    """A training of `arch` on `held`: the seed sets the order of pictures and, by name and shape, the first weights."""
+    recipe = replace(recipe, seed=seed)
+    batches = Batches(held.train, held.train_labels, held.spec, recipe.batch, seed=seed, how=recipe.augment)
+    return Training(build(arch, scheme=recipe.init, seed=seed), batches, recipe)
+
+
+def trained(arch: Arch, held: Material, recipe: Recipe, seed: int) -> nn.Module:
+    """The net after its last epoch, in evaluation mode."""
+    course = training(arch, held, recipe, seed)
+    for _ in course:
+        pass
+    net: nn.Module = course.net.eval()
+    return net

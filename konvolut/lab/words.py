@@ -1,0 +1,96 @@
+"""Studies and verdicts in words."""
+
+from typing import Any
+
+from konvolut.lab.conduct import Result, last
+from konvolut.lab.study import Exact, Study
+from konvolut.lab.verdict import Finding
+from konvolut.language import _
+
+MEANING = {
+    "exact": "every number agrees",
+    "supported": "the effect is there, and large enough to matter",
+    "contradicted": "the effect that the sentence speaks of is not there",
+    "conditional": "it depends",
+    "inconclusive": "inconclusive at this scale: more seeds could decide it",
+}
+
+
+def plain_design(study: Study) -> dict[str, Any]:
+    """For JSON."""
+    claim = study.claim
+    found = {
+        "id": claim.id,
+        "sentence": claim.sentence,
+        "claim": claim.text,
+        "expected": claim.expected,
+        "why": claim.why,
+    }
+    if isinstance(study, Exact):
+        return found
+    contrasts = [
+        {"about": c.about, "value": c.value, "more": c.more, "less": c.less, "least": c.least} for c in study.contrasts
+    ]
+    return found | {
+        "arms": list(study.arms), "seeds": study.seeds, "fixed": study.fixed, "unit": dict(study.unit), "contrasts": contrasts,
+    }  # fmt: skip
+
+
+def design(study: Study) -> str:
+    """What is compared, what is held fixed, and what we expect."""
+    claim = study.claim
+    lines = [f"{claim.id}  {_(claim.text)}  ({claim.sentence})"]
+    lines.append(_("expected: {word}. {why}").format(word=_(claim.expected), why=_(claim.why)))
+    if isinstance(study, Exact):
+        lines.append(_("kind: exact; counted from the tables, no training"))
+        return "\n".join(lines)
+    lines.append(_("arms: {arms}").format(arms=", ".join(study.arms)))
+    lines.append(_("all arms share: {what}").format(what=_(study.fixed)))
+    for value, unit in study.unit.items():
+        lines.append(_("measured: {value}, {unit}").format(value=value, unit=unit))
+    for c in study.contrasts:
+        lines.append(
+            _("compared: {about}: {more} over {less}, at least {least}").format(
+                about=c.about, more=c.more, less=c.less, least=f"{c.least:.3g}"
+            )
+        )
+    lines.append(_("seeds: {n}, paired").format(n=study.seeds))
+    return "\n".join(lines)
+
+
+def told(study: Study) -> str:
+    """The last verdict here, or nothing."""
+    held = last(study.claim.id)
+    if held is None:
+        return ""
+    return _("last verdict here: {word} (Konvolut {version})").format(
+        word=_(held["verdict"]["word"]), version=held["versions"]["konvolut"]
+    )
+
+
+def verdict(result: Result) -> str:
+    """The verdict, and every number it rests on."""
+    found = result.verdict
+    lines = [
+        _("{id}: {word}; {meaning}").format(
+            id=result.study.claim.id, word=_(found.word), meaning=_(MEANING[found.word])
+        )
+    ]
+    lines += [finding(f) for f in found.findings]
+    lines += [
+        _("  {what}: said {said}, counted {found}").format(what=c.what, said=f"{c.said:,}", found=f"{c.found:,}")
+        for c in found.checks
+    ]
+    if found.word != result.study.claim.expected:
+        lines.append(
+            _("expected: {word}. {why}").format(word=_(result.study.claim.expected), why=_(result.study.claim.why))
+        )
+    return "\n".join(lines)
+
+
+def finding(found: Finding) -> str:
+    d = found.difference
+    return _("  {about}: {word}; difference {mean} (95 % interval {low} to {high}, n = {n}; {detectable} is detectable)").format(
+        about=found.contrast.about, word=_(found.word), mean=f"{d.mean:+.3f}", low=f"{d.low:+.3f}", high=f"{d.high:+.3f}",
+        n=d.n, detectable=f"{d.detectable:.3f}",
+    )  # fmt: skip

@@ -1,0 +1,248 @@
+"""report.html: what was trained on what, what came of it, and how to do it again; one file that needs nothing else."""
+
+import json
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from konvolut.errors import KonvolutError
+from konvolut.figures import Page
+from konvolut.images.imageset import ImageSet
+from konvolut.images.sources import open_images
+from konvolut.language import CODES, Text, both
+from konvolut.lens.findings import classes, confidence, confusions, learning, percent, role, worst
+from konvolut.lens.ledger import as_rows, ledger
+from konvolut.lens.mistakes import write_csv
+from konvolut.lens.pictures import augmented_again, thumbnail
+from konvolut.training.metrics import Evaluation
+from konvolut.training.run import Card, Run
+from konvolut.types import Pictures
+
+MANY = 12  # classes; above it the pictures of each are listed on demand
+AUGMENTED = 32  # examples on the page
+
+
+def write_report(
+    run: Run,
+    images: ImageSet | None,
+    evaluation: Evaluation,
+    augmented: Pictures | None,
+    table: Sequence[Mapping[str, str]],
+    out: Path | None = None,
+) -> Path:
+    """Write the report of a run to `out`, or to report.html in its folder, and return where it lies.
+
+    images: where the mistakes can be looked up; None says so on the page. augmented: training pictures as the net saw
+    them. table: the ledger's rows. Beside card.json it also writes mistakes.csv and recipe.toml.
+    Every file is replaced whole: a reader finds the old one or the new one.
+    """
+    card = run.card
+    page = Page(both("{net} on {data}", net=card.net, data=card.data.get("name", "")), "Konvolut")
+    headline(page, card, evaluation)
+    material(page, card)
+    learning(page, log_of(run))
+    classes(page, evaluation)
+    confusions(page, evaluation)
+    confidence(page, evaluation)
+    worst(page, evaluation, images)
+    seen(page, augmented)
+    the_net(page, table)
+    again(page, run, evaluation)
+    write_csv(run.path / "mistakes.csv", evaluation)
+    part = run.path / f".recipe.toml.{os.getpid()}"
+    part.write_text("\n".join(toml(card.recipe)) + "\n", encoding="utf-8")
+    os.replace(part, run.path / "recipe.toml")
+    return page.write(out or run.path / "report.html")
+
+
+def report_again(run: Run, out: str | Path | None = None) -> Path:
+    """Write the report of a finished run anew from its folder, and from its pictures where they can still be opened."""
+    card, evaluation = run.card, run.evaluation()
+    images: ImageSet | None
+    try:
+        images = open_images(card.data["where"], val=card.recipe.val, seed=card.recipe.seed)
+        changed = images.digest != card.data.get("digest")
+    except KonvolutError:
+        images, changed = None, False
+    examples = None if images is None or changed else augmented_again(images, card, AUGMENTED)
+    return write_report(run, images, evaluation, examples, as_rows(ledger(run.arch())), Path(out) if out else None)
+
+
+def log_of(run: Run) -> list[dict[str, Any]]:
+    """The epochs a run has logged; none where there is no log. A last line cut short by a crash is left out."""
+    found = []
+    try:
+        for entry in run.log():
+            found.append(entry)
+    except (FileNotFoundError, json.JSONDecodeError):
+        pass
+    return found
+
+
+def headline(page: Page, card: Card, evaluation: Evaluation) -> None:
+    """The accuracy, its interval, and on which pictures."""
+    low, high = evaluation.interval
+    tally = evaluation.tally
+    words = both(
+        "of the {split} pictures answered rightly: {right} of {n}; 95 % interval {low} to {high}",
+        split="{split}", right=f"{tally.right:,}", n=f"{tally.seen:,}", low=percent(low), high=percent(high),
+    )  # fmt: skip
+    page.headline(percent(evaluation.accuracy), _put(words, split=role(evaluation.split)))
+    if evaluation.split == "val":
+        page.text(both("These pictures were looked at while training; expect a little less on new ones."))
+    elif evaluation.split == "train":
+        page.text(both("The net was trained on these very pictures: this says nothing about new ones."))
+    facts: list[tuple[Text, Text]] = [(both("net"), card.net), (both("pictures"), str(card.data.get("name", "")))]
+    facts.append((both("loss"), both("{loss} nats", loss=f"{tally.loss:.4f}")))
+    if card.seconds:
+        facts.append((both("training time"), duration(card.seconds)))
+    page.facts(facts)
+
+
+def _put(words: Mapping[str, str], **inserts: Mapping[str, str]) -> dict[str, str]:
+    """`words` with inserts that themselves differ from language to language."""
+    found = dict(words)
+    for name, forms in inserts.items():
+        found = {code: text.replace("{" + name + "}", forms[code]) for code, text in found.items()}
+    return found
+
+
+def duration(seconds: float) -> dict[str, str]:
+    """A time in print: 9.5 s, 12 min 5 s, 3 h 20 min."""
+    if seconds < 60:
+        return both("{s} s", s=f"{seconds:.1f}")
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return both("{h} h {m} min", h=hours, m=m) if hours else both("{m} min {s} s", m=m, s=s)
+
+
+def material(page: Page, card: Card) -> None:
+    """The pictures, the input, the recipe, and what was chosen for the user."""
+    page.section(both("What was trained on what"))
+    counts: dict[str, list[int]] = card.data.get("counts", {})
+    total = both("{k} classes", k=len(card.classes))
+    for name, of in counts.items():
+        more = _put(both("; {split} {n}", split="{split}", n=f"{sum(of):,}"), split=role(name))
+        total = {code: total[code] + more[code] for code in CODES}
+    spec = card.input
+    colours = both("grey") if spec.channels == 1 else both("colour")
+    fits = {
+        "crop": both("the middle square, resized"),
+        "pad": both("the whole picture on white, resized"),
+        "stretch": both("stretched to the square"),
+    }
+    mean, std = (", ".join(f"{v:g}" for v in values) for values in (spec.mean, spec.std))
+    scaled = both("minus {mean}, divided by {std}", mean=mean, std=std)
+    takes = _put(
+        both("{side} × {side} px, {colours}; {how}; {scaled}",
+             side=spec.size, colours="{colours}", how="{how}", scaled="{scaled}"),
+        colours=colours, how=fits[spec.fit], scaled=scaled,
+    )  # fmt: skip
+    page.facts(
+        [(both("pictures"), total), (both("from"), str(card.data.get("where", ""))), (both("the net takes"), takes)]
+    )
+    for title, lines in (
+        (both("How the pictures were split:"), card.data.get("notes", ())),
+        (both("What was altered in the net's table to suit the pictures:"), card.changes),
+        (both("What was chosen, and why:"), card.reasons),
+    ):
+        if lines:
+            page.text(title)
+            page.items([str(line) for line in lines])
+    settings(page, card.recipe)
+    if counts:
+        rows = [
+            (name, *(f"{of[i]:,}" if i < len(of) else "0" for of in counts.values()))
+            for i, name in enumerate(card.classes)
+        ]
+        head = (both("class"), *(role(name) for name in counts))
+        page.table(head, rows, both("Pictures of each class"), folded=len(rows) > MANY)
+
+
+def leaves(value: Any, below: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Every field of a dataclass and of those inside it: the table it stands in, its name, its value."""
+    for field in fields(value):
+        held = getattr(value, field.name)
+        if is_dataclass(held):
+            yield from leaves(held, field.name)
+        else:
+            yield below, field.name, held
+
+
+def settings(page: Page, recipe: Any) -> None:
+    """The recipe's fields that do something, beside their defaults; those that are off are only named."""
+    usual = {name: value for _, name, value in leaves(type(recipe)())}
+    on = [(name, v) for _, name, v in leaves(recipe) if name == "seed" or v not in (0, False, None, "", ())]
+    rows = [(name, _value(v), "" if v == usual[name] else _value(usual[name])) for name, v in on]
+    page.table((both("setting"), both("value"), both("default, where another")), rows, both("The recipe"))
+    if off := [name for _, name, _ in leaves(recipe) if name not in dict(on)]:
+        page.text(both("Left out (at zero): {names}.", names=", ".join(off)))
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def toml(recipe: Any) -> list[str]:
+    """Every field of a recipe as TOML, so that `--recipe` gives the same one whatever the defaults become."""
+    lines, table = [], ""
+    for below, name, value in sorted(leaves(recipe), key=lambda leaf: leaf[0]):  # a TOML table ends only at the next
+        if below != table:
+            table = below
+            lines += ["", f"[{table}]"]
+        if value is not None:
+            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    return lines
+
+
+def seen(page: Page, augmented: Pictures | None) -> None:
+    """Training pictures as the net saw them."""
+    if augmented is None or not len(augmented):
+        return
+    page.section(both("What the net saw"))
+    some = augmented[:AUGMENTED]
+    page.pictures(
+        [(thumbnail(picture), f"augmented example {i}", ()) for i, picture in enumerate(some, 1)],
+        both("Training pictures after augmentation, at the size the net takes."),
+    )
+
+
+def the_net(page: Page, table: Sequence[Mapping[str, str]]) -> None:
+    """The ledger: row by row what goes in, what comes out, and what it costs."""
+    if not table:
+        return
+    page.section(both("The net, row by row"))
+    known = {
+        "name": both("row"), "spec": both("layer"), "takes": both("takes"), "gives": both("gives"),
+        "params": both("parameters"), "macs": both("multiply-adds"), "printed": both("printed"),
+    }  # fmt: skip
+    keys = list(table[0])
+    page.table(
+        [known.get(key.lower(), key) for key in keys],
+        [[str(row.get(key, "")) for key in keys] for row in table],
+        both("Shapes of one picture: channels × height × width. Printed: the size its paper prints for the row."),
+    )
+
+
+def again(page: Page, run: Run, evaluation: Evaluation) -> None:
+    """The lines that repeat it, and everything that has a say in the result."""
+    card = run.card
+    page.section(both("Doing it again"))
+    where = shlex.quote(str(card.data.get("where", "")))
+    folder = shlex.quote(str(run.path))
+    line = f"konvolut train {where} --net {shlex.quote(card.net)} --recipe {shlex.quote(str(run.path / 'recipe.toml'))}"
+    line += f" --seed {getattr(card.recipe, 'seed', 0)}"
+    if not card.fitted:
+        line += f" --size {card.input.size}"
+    page.code([line, f"konvolut eval {folder} {where} --split {evaluation.split}"])
+    page.table(("recipe.toml",), [(text,) for text in toml(card.recipe) if text], "recipe.toml", folded=True)
+    facts: list[tuple[Text, Text]] = [(both("pictures, SHA-256"), str(card.data.get("digest", "")))]
+    facts.append((both("net's table, SHA-256"), card.table))
+    if card.parent:
+        facts.append((both("weights started from"), card.parent))
+    facts.append((both("versions"), ", ".join(f"{name} {number}" for name, number in card.versions.items())))
+    facts.append((both("machine"), ", ".join(f"{name} {value}" for name, value in card.machine.items())))
+    page.facts(facts)

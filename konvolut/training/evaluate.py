@@ -1,0 +1,35 @@
+"""A net's answers on one split, in fp32 and evaluation mode."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from konvolut.images.batches import in_order
+from konvolut.images.preprocess import InputSpec
+from konvolut.training.metrics import Evaluation
+from konvolut.types import Labels, Logits, Pictures
+
+
+def logits(net: nn.Module, pictures: Pictures, spec: InputSpec, device: str = "cpu") -> Logits:
+    """(n, h, w, c) uint8 -> (n, k): every picture once, unaugmented. The net's mode is left as it was."""
+    was_training = net.training
+    net.eval()
+    with torch.inference_mode():
+        found = [net(images.to(device)).float().cpu().numpy() for images in in_order(pictures, spec)]
+    net.train(was_training)
+    return np.concatenate(found)
+
+
+def evaluate(
+    net: nn.Module,
+    pictures: Pictures,
+    spec: InputSpec,
+    *,
+    split: str,
+    classes: tuple[str, ...],
+    names: tuple[str, ...],
+    labels: Labels,
+    device: str = "cpu",
+) -> Evaluation:
+    """Answers on `pictures`, which are already of the net's size (see `images.batches.hold`)."""
+    return Evaluation(split, classes, names, labels, logits(net, pictures, spec, device))

@@ -1,0 +1,152 @@
+"""What to train, at which size and how, when the user leaves it open; and in words, why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from konvolut.errors import RecipeError
+from konvolut.images.batches import Batches
+from konvolut.images.imageset import ImageSet
+from konvolut.images.preprocess import InputSpec
+from konvolut.nets.arch import Arch, build
+from konvolut.nets.catalogue import named
+from konvolut.nets.fit import fit, fixed
+from konvolut.training.loop import Training
+from konvolut.training.recipe import Recipe, changed
+from konvolut.training.recipes import default_recipe
+from konvolut.types import Picture, Shape
+
+SMALL = 40  # px: pictures up to here are trained at their own size
+LARGE = 128  # px: and larger ones at this, unless the user says another
+SMALL_NET, LARGE_NET = "resnet-20", "resnet-18"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Everything a training needs to be told."""
+
+    name: str  # of the net
+    fitted: bool  # may its table be altered to suit the pictures?
+    arch: Arch
+    spec: InputSpec
+    recipe: Recipe
+    changes: tuple[str, ...]  # what was altered in the table
+    reasons: tuple[str, ...]  # what was chosen, and why
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a glance at some training pictures says."""
+
+    side: int  # px, the median of their longer sides
+    grey: bool  # every pixel of every picture
+    mean: tuple[float, ...]  # one a channel, of values in [0, 1]
+    std: tuple[float, ...]
+
+
+def look(images: ImageSet, most: int = 64) -> Look:
+    """Glance at up to `most` training pictures, spread evenly over the split."""
+    split = images.splits["train"]
+    some = [split.picture(i) for i in range(0, len(split), max(1, len(split) // most))]
+    grey = all(is_grey(picture) for picture in some)
+    pixels = np.concatenate([(p[..., :1] if grey else p).reshape(-1, 1 if grey else p.shape[2])[::7] for p in some])
+    mean, std = pixels.mean(0) / 255, pixels.std(0) / 255
+    return Look(
+        int(np.median([max(p.shape[:2]) for p in some])),
+        grey,
+        tuple(round(float(m), 3) for m in mean),
+        tuple(round(max(float(s), 0.02), 3) for s in std),
+    )
+
+
+def is_grey(picture: Picture) -> bool:
+    return picture.shape[2] == 1 or bool((picture == picture[..., :1]).all())
+
+
+def plan(
+    images: ImageSet,
+    net: str | None = None,
+    recipe: Recipe | None = None,
+    settings: Mapping[str, Any] | None = None,
+    size: int | None = None,
+    minutes: float | None = None,
+) -> Plan:
+    """Choose what is left open.
+
+    `recipe` is taken as it is; without one the net's default is taken, and `settings` change single fields of either.
+    With `size` (px) the table is not altered, and ArchError names the row that does not fit. `minutes` plans epochs,
+    and the size where that is open too, from a rate measured here.
+    """
+    seen = look(images)
+    reasons = []
+    own = seen.side <= SMALL
+    if net is None:
+        net = SMALL_NET if own else LARGE_NET
+        reasons.append(
+            f"net {net}: pictures of {seen.side} px are small, and it is made for those"
+            if own
+            else f"net {net}: the smallest of its family that takes pictures of {seen.side} px as they are"
+        )
+    fitted = size is None and "@" not in net
+    if size is None:
+        size = 4 * -(-seen.side // 4) if own else LARGE
+        reasons.append(f"size {size} px: the pictures' own" if own else f"size {size} px: what is quick enough here")
+    channels = 1 if seen.grey else 3
+    if seen.grey:
+        reasons.append("1 channel: every picture looked at is grey")
+    arch, changes = table(net, fitted, (channels, size, size), len(images.classes))
+    if recipe is None:
+        recipe, why = default_recipe(arch, images)
+        reasons += why
+    found = Plan(
+        name=net,
+        fitted=fitted,
+        arch=arch,
+        spec=InputSpec(size=arch.input[1], channels=channels, mean=seen.mean, std=seen.std),
+        recipe=changed(recipe, dict(settings or {})),
+        changes=changes,
+        reasons=tuple(reasons),
+    )
+    return found if minutes is None else within(found, images, minutes)
+
+
+def table(net: str, fitted: bool, shape: Shape, classes: int) -> tuple[Arch, tuple[str, ...]]:
+    """The table of `net` for these pictures, and what was altered in it."""
+    if fitted:
+        return fit(named(net), shape, classes)
+    return fixed(named(net), shape, classes), ()
+
+
+def within(found: Plan, images: ImageSet, minutes: float) -> Plan:
+    """As many epochs as fit into `minutes`, by a rate measured on a few steps here."""
+    if minutes <= 0:
+        raise RecipeError(f"minutes = {minutes:g}; it is a time, above 0")
+    count = len(images.splits["train"])
+    rate = images_per_s(found, count)
+    epochs = int(0.9 * minutes * 60 * rate / count)  # a tenth for validation and for a rate that was too rosy
+    if epochs < 1:
+        raise RecipeError(
+            f"minutes = {minutes:g}; one epoch of {found.name} at {found.spec.size} px takes {count / rate / 60:.1f} here; "
+            "more minutes, a smaller --size or a smaller --net"
+        )
+    recipe = replace(found.recipe, epochs=min(epochs, 300))
+    why = f"{recipe.epochs} epochs: {minutes:g} minutes at {rate:.0f} pictures a second, measured here"
+    return replace(found, recipe=recipe, reasons=(*found.reasons, why))
+
+
+def images_per_s(found: Plan, count: int, steps: int = 4) -> float:
+    """Training rate of `found` on grey pictures of its size; the first step warms up and is not counted."""
+    size = min(found.recipe.batch, count)
+    spec = found.spec
+    blank = np.full((size, spec.size, spec.size, spec.channels), 127, np.uint8)
+    batches = Batches(blank, np.arange(size) % 2, spec, size, how=found.recipe.augment)
+    training = Training(build(found.arch), batches, replace(found.recipe, epochs=steps + 1, batch=size))
+    seconds = []
+    for _ in range(steps + 1):
+        start = perf_counter()
+        next(training.events())
+        seconds.append(perf_counter() - start)
+    return size / float(np.median(seconds[1:]))

@@ -1,0 +1,59 @@
+"""A run's answers on single pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from konvolut.errors import DataError
+from konvolut.images.decode import read
+from konvolut.images.preprocess import preprocess
+from konvolut.training.evaluate import logits
+from konvolut.training.metrics import Evaluation
+from konvolut.training.run import Run
+
+BLOCK = 256  # pictures decoded before they are answered: bounds the memory of a large folder
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a picture is said to be: (label, probability), the most probable first."""
+
+    path: str
+    labels: tuple[tuple[str, float], ...]
+
+
+def predict(run: Run, paths: Sequence[str], top: int = 1) -> tuple[list[Answer], list[DataError]]:
+    """Answers in the order of `paths`, and the errors of those that could not be read."""
+    net, card = run.net(), run.card
+    answers: list[Answer] = []
+    refused: list[DataError] = []
+    files = [file for path in paths for file in listed(Path(path))]
+    for start in range(0, len(files), BLOCK):
+        held, names = [], []
+        for file in files[start : start + BLOCK]:
+            try:
+                held.append(preprocess(read(file), card.input))
+                names.append(str(file))
+            except DataError as error:
+                refused.append(error)
+        if held:
+            found = logits(net, np.stack(held), card.input)
+            nobody = np.zeros(len(held), np.int64)  # nobody said what they are
+            probabilities = Evaluation("", card.classes, tuple(names), nobody, found).probabilities
+            for name, row in zip(names, probabilities, strict=True):
+                best = np.argsort(-row)[:top]
+                answers.append(Answer(name, tuple((card.classes[k], float(row[k])) for k in best)))
+    return answers, refused
+
+
+def listed(path: Path) -> list[Path]:
+    """A folder's files at any depth, hidden ones left out; a file is itself, also when it is missing."""
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )

@@ -1,0 +1,104 @@
+"""Every number of a training run, and how a user writes them down."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from konvolut.errors import RecipeError, nearest
+from konvolut.images.augment import Augment
+from konvolut.training.schedule import SCHEDULES
+
+CHOICES = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": tuple(SCHEDULES),
+    "init": ("he", "xavier", "gaussian", "lecun"),
+    "keep": ("last", "best"),
+    "precision": ("auto", "fp32", "bf16"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Every number of a training run. A value out of range raises RecipeError with what would work."""
+
+    epochs: int = 12  # times every training picture is seen
+    batch: int = 64  # pictures a step
+    optimizer: str = "sgd"  # sgd (Nesterov) or adamw
+    lr: float = 0.1  # at the peak, for this batch; scale it with the batch yourself
+    momentum: float = 0.9  # of sgd; beta1 of adamw
+    decay: float = 5e-4  # on weights of two axes and more: biases and norms have nothing to overfit with
+    schedule: str = "triangle"  # flat, triangle, cosine or steps
+    warmup: float = 0.2  # share of all steps spent climbing to lr
+    smoothing: float = 0.0  # label smoothing: share of the target spread over all classes
+    clip: float = 0.0  # largest norm of the whole gradient; 0 leaves it alone
+    init: str = "he"  # of the weights: he, xavier, gaussian or lecun
+    keep: str = "last"  # which weights the run keeps: last, or best on validation
+    val: float = 0.1  # share of the training pictures set aside for validation where the data names none
+    precision: str = "auto"  # of training: bf16 where the processor multiplies it natively, else fp32
+    seed: int = 0
+    augment: Augment = Augment()
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise RecipeError(f"{name} = {getattr(self, name)!r}{nearest(getattr(self, name), known)}")
+        for name, low, high in (
+            ("epochs", 1, 1e6), ("batch", 1, 1e6), ("lr", 0, 1e3), ("momentum", 0, 1), ("decay", 0, 1), ("warmup", 0, 1),
+            ("smoothing", 0, 1), ("clip", 0, 1e9), ("val", 0, 0.5), ("seed", 0, 2**63 - 1),
+        ):  # fmt: skip
+            if not low <= getattr(self, name) <= high:
+                raise RecipeError(f"{name} = {getattr(self, name):g}; it lies between {low:g} and {high:g}")
+
+
+LEAVES = {f.name: Recipe for f in fields(Recipe) if f.name != "augment"} | {f.name: Augment for f in fields(Augment)}
+
+
+def changed(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    """`recipe` with the named fields set; those of its augmentation go by their own names, or in a table `augment`.
+
+    Raises RecipeError for an unknown name (with the nearest), a wrong type, or a value out of range.
+    """
+    flat = {k: v for k, v in values.items() if k != "augment"} | dict(values.get("augment", {}))
+    for name in flat:
+        if name not in LEAVES:
+            raise RecipeError(f"no field {name!r} in a recipe{nearest(name, LEAVES)}")
+    ours = {k: v for k, v in flat.items() if LEAVES[k] is Recipe}
+    its = {k: v for k, v in flat.items() if LEAVES[k] is Augment}
+    try:
+        return msgspec.convert({**asdict(recipe), **ours, "augment": {**asdict(recipe.augment), **its}}, Recipe)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, RecipeError):
+            raise error.__cause__ from None
+        raise RecipeError(f"{', '.join(f'{k} = {v!r}' for k, v in flat.items())}: {error}") from None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The fields a TOML file sets."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file; a recipe is a TOML file of fields such as lr = 0.05") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML ({error})") from None
+
+
+def assignments(pairs: Sequence[str]) -> dict[str, Any]:
+    """The fields that `--set field=value` names; a value is read as TOML, and as plain text where it is not.
+
+    >>> assignments(["lr=0.05", "flip=true", "schedule=cosine"])
+    {'lr': 0.05, 'flip': True, 'schedule': 'cosine'}
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign:
+            raise RecipeError(f"--set {pair}: write it as field=value")
+        try:
+            found[name.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[name.strip()] = text.strip()
+    return found

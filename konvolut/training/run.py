@@ -1,0 +1,184 @@
+"""The Run noun: a folder on disk, and the card that says what it is."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from konvolut.errors import RunError
+from konvolut.images.preprocess import InputSpec
+from konvolut.nets.arch import Arch, build, digest
+from konvolut.training.metrics import Evaluation
+from konvolut.training.plan import Plan, table
+from konvolut.training.recipe import Recipe
+
+FORMAT = 1  # of the run folder; a reader refuses any other
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """Everything a run can be repeated from, and what came of it. Stored as card.json."""
+
+    format: int = FORMAT
+    net: str  # its name in the catalogue
+    fitted: bool  # was the table altered to suit the pictures?
+    table: str  # SHA-256 of the table that was built
+    changes: tuple[str, ...]  # what `fit` changed in the table, in words
+    reasons: tuple[str, ...]  # what was chosen for the user, and why
+    classes: tuple[str, ...]
+    input: InputSpec
+    data: dict[str, Any]  # name, where, digest, notes, counts: {"train": [..], "val": [..], "test": [..]}
+    recipe: Recipe
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    parent: str = ""  # the run whose weights this one started from
+    seconds: float = 0.0  # of training
+    results: dict[str, Any] = field(default_factory=dict)  # split -> accuracy, interval, n, loss
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished or interrupted training: card.json, log.jsonl, weights.safetensors, evaluation.npz, report.html."""
+
+    path: Path
+    card: Card
+
+    def log(self) -> Iterator[dict[str, Any]]:
+        """One entry an epoch: epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, images_per_s, seconds."""
+        for line in (self.path / "log.jsonl").read_text().splitlines():
+            yield json.loads(line)
+
+    def arch(self) -> Arch:
+        """The table it was built from. Raises RunError when this version of Konvolut builds another one."""
+        card = self.card
+        shape = (card.input.channels, card.input.size, card.input.size)
+        arch, _ = table(card.net, card.fitted, shape, len(card.classes))
+        if digest(arch) != card.table:
+            raise RunError(
+                f"{self.path}: made from another table of {card.net}; Konvolut {card.versions.get('konvolut')} reads it"
+            )
+        return arch
+
+    def plan(self) -> Plan:
+        """What was planned; training it again gives the same weights."""
+        card = self.card
+        return Plan(
+            name=card.net, fitted=card.fitted, arch=self.arch(), spec=card.input, recipe=card.recipe,
+            changes=card.changes, reasons=card.reasons,
+        )  # fmt: skip
+
+    def net(self) -> nn.Module:
+        """The trained network, in evaluation mode."""
+        file = self.path / "weights.safetensors"
+        if not file.exists():
+            raise RunError(f"{self.path}: not finished, it has no weights; konvolut train --resume {self.path}")
+        net = build(self.arch())
+        net.load_state_dict(load_file(file))
+        return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def evaluation(self) -> Evaluation:
+        """The answers stored at the end of training."""
+        file = self.path / "evaluation.npz"
+        if not file.exists():
+            raise RunError(f"{self.path}: not finished, it has no evaluation; konvolut train --resume {self.path}")
+        with np.load(file, allow_pickle=False) as held:
+            return Evaluation(
+                str(held["split"]), self.card.classes, tuple(held["names"].tolist()), held["labels"], held["logits"]
+            )
+
+
+def open_run(path: str | Path) -> Run:
+    """Read a run folder. Raises RunError when it is none, or of another version."""
+    file = Path(path) / "card.json"
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"{path}: no run folder, it has no card.json; konvolut train makes one") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{file}: not a card ({error})") from None
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        made = raw.get("format") if isinstance(raw, dict) else None
+        raise RunError(f"{path}: a run folder of format {made}; this version reads {FORMAT}, train again")
+    try:
+        return Run(Path(path), msgspec.convert(raw, Card))
+    except (msgspec.ValidationError, ValueError) as error:
+        raise RunError(f"{file}: not a card of this version ({error})") from None
+
+
+def save_card(run: Run) -> None:
+    write(run.path / "card.json", json.dumps(asdict(run.card), indent=1, ensure_ascii=False).encode())
+
+
+def save_weights(run: Run, net: nn.Module) -> None:
+    """The net's state dict as safetensors; nothing in it can be executed."""
+    part = run.path / "weights.part"
+    save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, part)
+    os.replace(part, run.path / "weights.safetensors")
+
+
+def save_evaluation(run: Run, found: Evaluation) -> None:
+    part = run.path / "evaluation.part"
+    with part.open("wb") as file:
+        np.savez(file, split=found.split, names=np.array(found.names), labels=found.labels, logits=found.logits)
+    os.replace(part, run.path / "evaluation.npz")
+
+
+def save_checkpoint(run: Run, state: dict[str, Any]) -> None:
+    part = run.path / "checkpoint.part"
+    torch.save(state, part)
+    os.replace(part, run.path / "checkpoint.pt")
+
+
+def checkpoint(run: Run) -> dict[str, Any] | None:
+    """The state after the last finished epoch; None when none has finished."""
+    file = run.path / "checkpoint.pt"
+    if not file.exists():
+        return None
+    held: dict[str, Any] = torch.load(file, weights_only=True)
+    return held
+
+
+def write(path: Path, data: bytes) -> None:
+    """Whole or not at all: a reader never sees half a file."""
+    part = path.with_suffix(path.suffix + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def free_folder(out: str | Path | None, stem: str) -> Path:
+    """Where a new run may live: `out` if it is missing or empty, else the next of runs/STEM-1, runs/STEM-2, ..."""
+    if out is None:
+        return next(p for n in range(1, 1_000_000) if not (p := Path("runs") / f"{stem}-{n}").exists())
+    path = Path(out)
+    if path.is_dir() and any(path.iterdir()):
+        raise RunError(f"{path}: not empty, and nothing is overwritten; another --out, or --resume {path}")
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path}: a file; --out names a folder that is missing or empty")
+    return path
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("konvolut", "torch", "numpy", "pillow")
+    }
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What the figures of a run were measured on."""
+    return {
+        "system": platform.platform(),
+        "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+    }

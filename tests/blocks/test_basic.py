@@ -1,0 +1,124 @@
+"""Rows of convolution, pooling, dropout and dense: values by hand, sizes by the law."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from konvolut.blocks.basic import ACTS, AvgPool, Conv, Dense, Dropout, GlobalAvgPool, MaxPool, ScaledTanh
+from konvolut.blocks.mlpconv import mlpconv
+from konvolut.blocks.norm import Lrn
+from konvolut.errors import ArchError
+
+IMAGE = torch.arange(16.0).reshape(1, 1, 4, 4)
+
+
+def test_average_pooling_by_hand():
+    assert AvgPool(2, 2).make((1, 4, 4))(IMAGE).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+
+
+def test_max_pooling_by_hand_and_the_incomplete_window_of_caffe():
+    assert MaxPool(3, 2).make((1, 4, 4))(IMAGE).flatten().tolist() == [10]
+    assert MaxPool(3, 2, ceil=True).make((1, 4, 4))(IMAGE).flatten().tolist() == [10, 11, 14, 15]
+
+
+def test_an_incomplete_average_divides_by_what_it_holds():
+    assert AvgPool(3, 2, ceil=True).make((1, 4, 4))(IMAGE).flatten().tolist() == [5, 6.5, 11, 12.5]
+
+
+def test_global_pooling_is_the_mean_of_each_map():
+    assert GlobalAvgPool().make((2, 4, 4))(torch.cat([IMAGE, IMAGE + 1], 1)).tolist() == [[7.5, 8.5]]
+
+
+def test_a_kernel_of_ones_counts_the_neighbours():
+    row = Conv(1, 3, p=1, bias=False).make((1, 3, 3))
+    nn.init.ones_(row.conv.weight)
+    assert row(torch.ones(1, 1, 3, 3)).flatten().tolist() == [4, 6, 4, 6, 9, 6, 4, 6, 4]
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(st.integers(1, 64), st.integers(1, 11), st.integers(1, 4), st.integers(0, 5), st.integers(1, 8))
+def test_a_convolution_gives_floor_of_n_plus_2p_minus_k_over_s_plus_1(n, k, s, p, out):
+    if n + 2 * p < k:
+        return
+    with torch.device("meta"):
+        given = Conv(out, k, s, p).make((3, n, n))(torch.empty(1, 3, n, n))
+    side = (n + 2 * p - k) // s + 1
+    assert given.shape == (1, out, side, side)
+
+
+def test_a_group_does_not_see_the_other_group():
+    batch = torch.randn(1, 4, 3, 3, requires_grad=True)
+    Conv(4, 3, groups=2, act="none").make((4, 3, 3))(batch)[0, :2].sum().backward()
+    assert batch.grad[0, :2].abs().min() > 0
+    assert batch.grad[0, 2:].abs().max() == 0
+
+
+def test_batch_norm_stands_before_the_activation_and_local_response_norm_after_it():
+    assert list(dict(Conv(2, 1, norm="bn").make((1, 1, 1)).named_children())) == ["conv", "norm", "act"]
+    assert list(dict(Conv(2, 1, norm="lrn").make((1, 1, 1)).named_children())) == ["conv", "act", "norm"]
+    assert list(dict(Conv(2, 1, act="none").make((1, 1, 1)).named_children())) == ["conv"]
+
+
+def test_a_hook_on_a_convolution_sees_negative_numbers_too():
+    row, seen = Conv(8, 1).make((1, 4, 4)), []
+    row.conv.register_forward_hook(lambda module, takes, gives: seen.append(gives))
+    row(torch.randn(4, 1, 4, 4))
+    assert seen[0].min() < 0
+
+
+def test_local_response_norm_is_the_formula_of_section_3_3():
+    maps = torch.randn(1, 7, 1, 1, dtype=torch.float64)
+    a = maps.flatten().tolist()
+    hand = [a[i] / (2 + 1e-4 * sum(a[j] ** 2 for j in range(max(0, i - 2), min(7, i + 3)))) ** 0.75 for i in range(7)]
+    assert Lrn().make((7, 1, 1))(maps).flatten().tolist() == pytest.approx(hand, rel=1e-12)
+
+
+def test_scaled_tanh_keeps_1_and_minus_1_as_the_paper_chose_it():
+    assert ScaledTanh()(torch.tensor([-1.0, 0.0, 1.0])).tolist() == pytest.approx([-1, 0, 1], abs=1e-4)
+
+
+@pytest.mark.parametrize(("act", "at"), [("relu", 0.0), ("tanh", -0.76159), ("sigmoid", 0.26894), ("none", -1.0)])
+def test_activations_at_minus_one(act, at):
+    row = Dense(1, act=act, bias=False).make((1,))
+    nn.init.ones_(row.dense.weight)
+    assert row(torch.tensor([[-1.0]])).item() == pytest.approx(at, abs=1e-5)
+
+
+def test_a_dense_row_reads_a_map_row_by_row():
+    row = Dense(16, act="none", bias=False).make((1, 4, 4))
+    row.dense.weight.data = torch.eye(16)
+    assert row(IMAGE).flatten().tolist() == list(range(16))
+
+
+def test_dropout_keeps_the_mean_and_rests_in_evaluation():
+    ones = torch.ones(1, 100_000)
+    assert set(Dropout(0.5).make((100_000,))(ones).unique().tolist()) == {0, 2}
+    assert torch.equal(Dropout(0.5).make((100_000,)).eval()(ones), ones)
+    assert isinstance(Dense(1, drop=0.4).make((3,)).drop, nn.Dropout)
+
+
+def test_an_mlpconv_is_a_perceptron_at_each_pixel():
+    first, second = mlpconv("conv1", Conv(5, 3, s=2, p=1, groups=1), cccp1=7)
+    assert (first.name, second.name) == ("conv1", "cccp1")
+    row = second.spec.make((5, 2, 2))
+    batch = torch.randn(1, 5, 2, 2)
+    pixel = row.conv.weight.view(7, 5) @ batch[0, :, 1, 0] + row.conv.bias
+    torch.testing.assert_close(row(batch)[0, :, 1, 0], pixel.relu())
+    assert row(batch).shape == (1, 7, 2, 2)
+
+
+def test_a_word_that_is_no_activation_or_norm_gets_the_nearest():
+    with pytest.raises(ArchError, match=r"act = 'rulu'; did you mean 'relu'\?"):
+        Conv(1, 1, act="rulu").make((1, 1, 1))
+    with pytest.raises(ArchError, match=r"norm = 'batchnorm'; known: none, bn, lrn"):
+        Conv(1, 1, norm="batchnorm").make((1, 1, 1))
+    with pytest.raises(ArchError, match="norm = 'lrn'"):
+        Dense(1, norm="lrn").make((1,))
+    assert "scaled tanh" in ACTS
+
+
+def test_maps_that_do_not_split_into_groups_are_refused():
+    with pytest.raises(ArchError, match="3 maps in and 4 out do not both split into 2 groups"):
+        Conv(4, 1, groups=2).make((3, 1, 1))

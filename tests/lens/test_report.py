@@ -1,0 +1,225 @@
+"""The report of small made-up runs, read back by an HTML parser; figures by hand."""
+
+import json
+import re
+import tomllib
+from collections import Counter
+from html.parser import HTMLParser
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from konvolut.errors import DataError
+from konvolut.images.augment import Augment
+from konvolut.images.imageset import ImageSet, Split
+from konvolut.images.preprocess import InputSpec
+from konvolut.lens import report
+from konvolut.lens.pictures import augmented_again, found, thumbnail
+from konvolut.lens.report import duration, write_report
+from konvolut.training.course import Course
+from konvolut.training.metrics import Evaluation
+from konvolut.training.plan import plan
+from konvolut.training.recipe import Recipe, changed
+from konvolut.training.run import Card, Run
+
+NASTY = "<script>alert(1)</script>"
+TABLE = [{"name": "conv1", "takes": "1×8×8", "gives": "4×8×8", "params": "40", "MACs": "2,304", "printed": ""}]
+
+
+class Reader(HTMLParser):
+    """Fails on a tag closed out of turn; keeps ids, addresses and what is visible."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.fetched, self.tags, self.seen = [], [], [], Counter(), []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.fetched += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.seen.append(data)
+
+
+def picture(name):
+    if "gone" in name:
+        raise DataError(f"{name}: no such file")
+    return np.full((8, 8, 1), 200, np.uint8)
+
+
+def image_set(names, labels, classes, role="test"):
+    split = Split(tuple(names), np.array(labels), tuple(names), picture)
+    return ImageSet("things", "my things/", classes, {"train": split, role: split})
+
+
+def run_in(path, classes, epochs=3, **fields):
+    counts = {"train": [5] * len(classes), "test": [2] * len(classes)}
+    data = {"name": "things", "where": "my things/", "digest": "d" * 64, "notes": ["by folder"], "counts": counts}
+    recipe = Recipe(epochs=7, lr=0.05, augment=Augment(flip=True))
+    path.mkdir(exist_ok=True)
+    if epochs:
+        lines = [
+            {"epoch": e, "lr": 0.1, "train_loss": 1 / e, "train_accuracy": 0.5, "val_loss": 1 / e, "val_accuracy": 0.6}
+            for e in range(1, epochs + 1)
+        ]
+        (path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    held = {"net": "lenet", "fitted": True, "table": "t" * 64, "changes": ("stem: stride 2 -> 1",), "reasons": ("why",)}
+    held |= {"versions": {"konvolut": "0.1.0"}, "machine": {"threads": 2}, "seconds": 125.0, **fields}
+    return Run(path, Card(classes=classes, input=InputSpec(size=8, channels=1), data=data, recipe=recipe, **held))
+
+
+def answers(right, wrong, classes, split="test"):
+    """`right` pictures answered rightly, then `wrong` ones answered with the next class; labels go round."""
+    n, k = right + wrong, len(classes)
+    labels = np.arange(n) % k
+    logits = np.zeros((n, k), np.float32)
+    logits[np.arange(n), (labels + (np.arange(n) >= right)) % k] = 3
+    return Evaluation(split, classes, tuple(f"p{i}.png" for i in range(n)), labels, logits)
+
+
+def test_the_headline_is_the_accuracy_with_its_wilson_interval(tmp_path):
+    classes = ("cat", "dog")
+    held = answers(8, 2, classes)
+    run, images = run_in(tmp_path / "run", classes), image_set(held.names, held.labels, classes)
+    path = write_report(run, images, held, np.zeros((2, 8, 8, 1), np.uint8), TABLE)
+    assert path == run.path / "report.html"
+    html = path.read_text("utf-8")
+    read = Reader(html)
+    # Wilson 1927 for 8 of 10, z = 1.96: (0.8 + 0.1921) / 1.3841 -+ 1.96 sqrt(0.016 + 0.0096) / 1.3841 = 0.490, 0.943
+    assert "80.0\xa0%</strong>" in html
+    assert "8 of 10; 95 % interval 49.0\xa0% to 94.3\xa0%" in html
+    assert "10 张中有 8 张" in html
+    assert "2 min 5 s" in html
+    assert read.tags["img"] == 2 + 2  # mistakes and augmented examples
+    assert all(address.startswith(("data:", "#")) for address in read.fetched)
+    assert len(read.ids) == len(set(read.ids))
+    assert html.index("What was trained on what") < html.index("How it learnt") < html.index("Class by class")
+    assert {p.name for p in run.path.iterdir()} == {"log.jsonl", "mistakes.csv", "recipe.toml", "report.html"}
+
+
+def test_the_matrix_in_words_and_in_cells_is_what_was_counted(tmp_path):
+    classes = ("cat", "dog", "eel")
+    held = answers(4, 2, classes)  # labels 0 1 2 0 | 1 2: dog taken for eel, eel for cat
+    html = write_report(run_in(tmp_path / "r", classes), None, held, None, TABLE).read_text("utf-8")
+    assert "dog is taken for eel: 1 of 2 (50.0\xa0%)" in html
+    assert "eel is taken for cat: 1 of 2 (50.0\xa0%)" in html
+    matrix = html[html.index("What is taken for what") : html.index("How far its confidence")]
+    one = matrix[matrix.index("<svg") : matrix.index("</svg>")]
+    numbers = re.findall(r">(\d+)</text>", one)
+    assert sorted(numbers) == ["1", "1", "1", "1", "2"]  # cat-cat 2; dog and eel once right and once wrong
+    assert "could not be opened" in html
+
+
+def test_what_the_user_named_is_escaped_everywhere(tmp_path):
+    classes = (NASTY, "a\"b' & c")
+    held = Evaluation("val", classes, (f"{NASTY}/'\".png",), np.array([0]), np.array([[0, 1]], np.float32))
+    run = run_in(tmp_path / "r", classes, changes=(NASTY,), reasons=(NASTY,))
+    read = Reader(write_report(run, None, held, None, [{NASTY: NASTY}]).read_text("utf-8"))
+    assert read.tags["script"] == 1
+    assert sum(NASTY in text for text in read.seen) > 5  # and can be read
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+@pytest.mark.parametrize(("right", "wrong"), [(4, 0), (0, 1)])
+def test_no_log_one_epoch_no_mistake_and_one_mistake_are_all_right(tmp_path, epochs, right, wrong):
+    classes = ("cat", "dog")
+    held = answers(right, wrong, classes, split="val")
+    html = write_report(run_in(tmp_path / "r", classes, epochs), None, held, None, []).read_text("utf-8")
+    Reader(html)
+    assert ("There is no log" in html) == (epochs == 0)
+    assert ("every picture was answered rightly" in html) == (wrong == 0)
+    assert "expect a little less" in html
+
+
+def test_a_hundred_classes_keep_their_table_and_lose_their_numbers(tmp_path):
+    classes = tuple(f"thing {i}" for i in range(100))
+    html = write_report(run_in(tmp_path / "r", classes, 1), None, answers(150, 50, classes), None, TABLE).read_text(
+        "utf-8"
+    )
+    table = html[html.index("Class by class") : html.index("What is taken for what")]
+    assert table.count('<th scope="row">thing ') == 100
+    assert html.count('class="gone"') == 24
+    assert "24 of 50 mistakes" in html
+
+
+def test_a_picture_that_is_gone_is_said_to_be(tmp_path):
+    classes = ("cat", "dog")
+    held = Evaluation("test", classes, ("gone.png", "b.png"), np.array([0, 0]), np.array([[0, 1], [0, 1]], np.float32))
+    images = image_set(held.names, held.labels, classes)
+    html = write_report(run_in(tmp_path / "r", classes), images, held, None, []).read_text("utf-8")
+    assert "1 of the pictures below could not be read any more" in html
+    assert Reader(html).tags["img"] == 1
+
+
+def test_a_validation_picture_is_found_where_it_was_carved_from():
+    images = image_set(["a.png"], [0], ("cat",), role="train")
+    assert found(images, "val", "a.png")
+    assert found(images, "val", "b.png") is None
+    assert found(None, "val", "a.png") is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((28, 28, 1), (84, 84)), ((32, 16, 3), (48, 96)), ((64, 64, 3), (64, 64)), ((480, 960, 3), (96, 48)),
+     ((1, 500, 3), (96, 1))],
+)  # fmt: skip
+def test_a_thumbnail_is_at_most_96_px_and_small_ones_grow_by_whole_pixels(shape, size):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    image = Image.open(BytesIO(thumbnail(pixels)))
+    assert image.size == size
+    if max(shape) < 64:
+        times = size[0] // shape[1]
+        kept = np.asarray(image).reshape(size[1], size[0], -1)[::times, ::times]
+        assert (kept == pixels).all()
+
+
+def test_the_recipe_beside_the_report_gives_the_same_recipe(tmp_path):
+    classes = ("cat", "dog")
+    run = run_in(tmp_path / "r", classes, fitted=False)
+    html = write_report(run, None, answers(1, 1, classes), None, [], tmp_path / "else.html").read_text("utf-8")
+    assert changed(Recipe(), tomllib.loads((run.path / "recipe.toml").read_text())) == run.card.recipe
+    assert "konvolut train &#x27;my things/&#x27; --net lenet --recipe" in html  # quoted for the shell
+    assert "--seed 0 --size 8" in html
+
+
+def test_a_report_is_written_anew_though_its_pictures_are_gone(tmp_path, monkeypatch):
+    classes = ("cat", "dog")
+    run, held = run_in(tmp_path / "r", classes), answers(3, 1, classes)
+    np.savez(
+        run.path / "evaluation.npz", split="test", names=np.array(held.names), labels=held.labels, logits=held.logits
+    )
+    monkeypatch.setattr(report, "as_rows", lambda ledger: TABLE)
+    monkeypatch.setattr(report, "ledger", lambda arch: None)
+    monkeypatch.setattr(Run, "arch", lambda run: None)
+    html = report.report_again(run).read_text("utf-8")
+    assert "75.0\xa0%</strong>" in html
+    assert "could not be opened" in html
+
+
+def test_a_time_is_printed_in_units_one_can_read():
+    assert [duration(s)["en"] for s in (9.51, 125, 12_000)] == ["9.5 s", "2 min 5 s", "3 h 20 min"]
+
+
+def test_the_examples_made_anew_are_the_ones_of_the_run(tmp_path):
+    rng = np.random.default_rng(0)
+    held = {f"{i}.png": rng.integers(0, 256, (16, 16, 1), np.uint8) for i in range(12)}
+    split = Split(tuple(held), np.arange(12) % 2, tuple(held), held.__getitem__)
+    images = ImageSet("things", "things/", ("a", "b"), {"train": split})
+    recipe = Recipe(epochs=1, batch=4, augment=Augment(flip=True, shift=0.2, rotate=15.0))
+    course = Course(images, plan(images, "lenet", recipe), tmp_path / "run")
+    assert (augmented_again(images, course.run.card, 8) == course.augmented(8)).all()
