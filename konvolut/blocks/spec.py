@@ -19,6 +19,8 @@ class Spec(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
+    def __hash__(self) -> int: ...
+
     def make(self, shape: Shape) -> nn.Module:
         """The module that takes a batch (n, *shape).
 

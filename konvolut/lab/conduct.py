@@ -79,3 +79,12 @@ def last(claim: str) -> Mapping[str, Any] | None:
     path = FOLDER / f"{claim}.json"
     held: Mapping[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     return held
+
+
+def run_claim(claim: str, seeds: int | None = None, jobs: int | None = None) -> Result:
+    """Run the study of a claim ("A15") and return its result. Raises ClaimError for an unknown one."""
+    from konvolut.lab.index import study  # the index knows the claims, and the claims know this file's nouns
+
+    *_, result = conduct(study(claim), seeds, jobs)
+    assert isinstance(result, Result)
+    return result

@@ -49,6 +49,7 @@ class Fact:
     gives: Shape
     params: int  # numbers it learns
     macs: int  # multiply-accumulates of its convolutions and dense layers
+    layers: int  # with weights, on the longest way through it; shortcuts are not on it
 
 
 def facts(arch: Arch, input: Shape | None = None) -> Iterator[Fact]:
@@ -88,9 +89,7 @@ def tried(spec: Spec, shape: Shape) -> Fact:
         nonlocal macs
         weight = module.weight
         assert isinstance(weight, torch.Tensor)
-        macs += (
-            weight.numel() * gives.shape[2:].numel()
-        )  # each weight works once at each pixel of the map that goes out
+        macs += weight.numel() * gives.shape[2:].numel()  # each weight works once at each pixel of what goes out
 
     with torch.device("meta"), torch.no_grad():
         module = spec.make(shape).eval()
@@ -98,7 +97,8 @@ def tried(spec: Spec, shape: Shape) -> Fact:
             if isinstance(part, WEIGHTED):
                 part.register_forward_hook(count)
         gives = tuple(module(torch.empty(1, *shape)).shape[1:])
-    return Fact("", shape, gives, sum(p.numel() for p in module.parameters() if p.requires_grad), macs)
+    params = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return Fact("", shape, gives, params, macs, depth(module))
 
 
 def unfit(spec: Spec, shape: Shape) -> str:
@@ -179,11 +179,7 @@ def depth(module: nn.Module) -> int:
 
 def layers(arch: Arch) -> int:
     """Layers with weights on the longest way through the table; shortcuts are not on it."""
-    with torch.device("meta"):
-        return sum(
-            depth(row.spec.make(fact.takes))
-            for row, fact in zip(arch.rows, walk(arch.name, arch.rows, arch.input), strict=True)
-        )
+    return sum(fact.layers for fact in facts(arch))
 
 
 def digest(arch: Arch) -> str:

@@ -28,7 +28,7 @@ def lenet(classes: int = 10) -> Arch:
         Row("S4",     Subsample(2),                    (16, 5, 5)),
         Row("C5",     Conv(120, 5, act=act),           (120, 1, 1)),
         Row("F6",     Dense(84, act=act),              (84,)),
-        Row("output", Rbf(classes, scale=84),          (classes,)),
+        Row("output", Rbf(classes, scale=84.0),        (classes,)),
     )
     # fmt: on
     differs = (

@@ -24,6 +24,8 @@ TABLE_1: dict[
 
 def resnet(depth: int = 50, classes: int = 1000, *, shortcut: str = "B") -> Arch:
     """`shortcut` is an option of section 4.1 (A, B, C), or "none" for the plain net."""
+    if depth not in TABLE_1:
+        raise ArchError(f"resnet-{depth}: table 1 has {', '.join(map(str, TABLE_1))} layers")
     block, (c2, c3, c4, c5), (n2, n3, n4, n5) = TABLE_1[depth]
     # fmt: off
     rows = (

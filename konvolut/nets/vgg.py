@@ -4,7 +4,7 @@ Table 1, columns A to E. The paper prints one map: the 7x7 that the first dense 
 """
 
 from konvolut.blocks.basic import Conv, Dense, MaxPool
-from konvolut.blocks.spec import Row
+from konvolut.blocks.spec import Row, chosen
 from konvolut.nets.arch import Arch
 
 WIDTHS = (64, 128, 256, 512, 512)  # of the five groups
@@ -21,7 +21,7 @@ NAMES = {"A": "vgg-11", "B": "vgg-13", "C": "vgg-16c", "D": "vgg-16", "E": "vgg-
 def vgg(column: str = "D", classes: int = 1000) -> Arch:
     """`column` is a letter of table 1."""
     rows: list[Row] = []
-    for group, (kernels, width) in enumerate(zip(KERNELS[column], WIDTHS, strict=True), start=1):
+    for group, (kernels, width) in enumerate(zip(chosen("column", column, KERNELS), WIDTHS, strict=True), start=1):
         for number, k in enumerate(map(int, kernels), start=1):
             rows.append(Row(f"conv{group}_{number}", Conv(width, k, p=k // 2)))
         rows.append(Row(f"pool{group}", MaxPool(2, 2), (512, 7, 7) if group == 5 else None))

@@ -17,12 +17,14 @@ from konvolut.nets.arch import build, digest
 from konvolut.training.evaluate import evaluate
 from konvolut.training.loop import Epoch, Step, Training
 from konvolut.training.metrics import Evaluation
-from konvolut.training.plan import Plan
+from konvolut.training.plan import Plan, plan
+from konvolut.training.recipe import Recipe
 from konvolut.training.run import (
     FORMAT,
     Card,
     Run,
     checkpoint,
+    free_folder,
     machine,
     save_card,
     save_checkpoint,
@@ -190,3 +192,25 @@ def resume(run: Run, images: ImageSet, device: str = "cpu") -> Course:
     course = Course(images, run.plan(), run.path, device)
     course.run = run
     return course
+
+
+def train(
+    images: ImageSet,
+    net: str | None = None,
+    recipe: Recipe | None = None,
+    *,
+    out: str | Path | None = None,
+    size: int | None = None,
+    minutes: float | None = None,
+    device: str = "cpu",
+    **settings: Any,
+) -> Run:
+    """Train to the end and return the run; what is left open is chosen (see `training.plan`).
+
+    `settings` are single fields of the recipe: train(images, epochs=3). For progress, iterate a `Course` instead.
+    """
+    found = plan(images, net, recipe, settings, size, minutes)
+    course = Course(images, found, free_folder(out, f"{images.name}-{found.name.replace('/', '_')}"), device)
+    for _ in course:
+        pass
+    return course.run

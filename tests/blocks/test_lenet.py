@@ -39,7 +39,7 @@ def test_an_output_is_minus_the_squared_distance_to_its_code():
     logits = layer(layer.codes[3:4])
     assert logits[0, 3] == 0
     assert logits[0, 5].item() == -4 * int((layer.codes[3] != layer.codes[5]).sum())  # (1 - -1)**2 for each sign apart
-    assert Rbf(10, scale=4).make((84,))(layer.codes[3:4])[0, 5] == logits[0, 5] / 4
+    assert Rbf(10, scale=4.0).make((84,))(layer.codes[3:4])[0, 5] == logits[0, 5] / 4
     assert not list(layer.parameters())
 
 

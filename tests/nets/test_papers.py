@@ -4,10 +4,12 @@ import re
 
 import pytest
 
+from konvolut.errors import ArchError
 from konvolut.nets.arch import facts, layers
 from konvolut.nets.catalogue import BASES, named
 from konvolut.nets.lenet import TABLE_I
 from konvolut.nets.resnet import resnet, resnet_cifar
+from konvolut.nets.vgg import vgg
 
 # Published, or counted twice by programs that share nothing with this one: learnt numbers and multiply-accumulates.
 COUNTS = {
@@ -112,9 +114,15 @@ def test_every_source_is_cited(name):
 
 
 def test_only_6n_plus_2_layers_make_a_cifar_net():
-    assert sum(row.params for row in facts(resnet_cifar(1202))) == 19_421_274
-    with pytest.raises(Exception, match="resnet-21: the CIFAR nets have 6n"):
+    with pytest.raises(ArchError, match="resnet-21: the CIFAR nets have 6n"):
         resnet_cifar(21)
+
+
+def test_a_depth_or_column_that_no_table_has_is_refused():
+    with pytest.raises(ArchError, match="resnet-51: table 1 has 18, 34, 50, 101, 152 layers"):
+        resnet(51)
+    with pytest.raises(ArchError, match="column = 'F'; known: A, B, C, D, E"):
+        vgg("F")
 
 
 def test_options_of_the_shortcut_name_the_net():

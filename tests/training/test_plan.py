@@ -1,0 +1,54 @@
+"""What is chosen when the user leaves it open."""
+
+import numpy as np
+import pytest
+
+from konvolut.errors import ArchError, RecipeError
+from konvolut.images.arrays import of_arrays
+from konvolut.images.imageset import ImageSet
+from konvolut.training.plan import look, plan
+from konvolut.training.recipe import Recipe
+
+
+def made(side: int, channels: int = 3, count: int = 40) -> ImageSet:
+    noise = np.random.default_rng(0).integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+    labels = np.arange(count) % 4
+    given = of_arrays({"train": (noise, labels)}, tuple("abcd"), ())
+    return ImageSet("made", "made", given.classes, given.splits)
+
+
+def test_a_look_says_size_and_colour():
+    seen = look(made(30, channels=1))
+    assert (seen.side, seen.grey) == (30, True)
+    assert seen.mean == pytest.approx([0.5], abs=0.02)
+    assert seen.std == pytest.approx([(1 / 12) ** 0.5], abs=0.02)  # of a uniform number
+
+
+def test_small_pictures_keep_their_size_and_large_ones_get_one():
+    assert plan(made(30)).spec.size == 32
+    large = plan(made(150))
+    assert large.spec.size == 128
+    assert large.name == "resnet-18"
+    assert any("resnet-18" in reason for reason in large.reasons)
+
+
+def test_a_size_is_taken_as_it_is_and_so_is_the_table():
+    planned = plan(made(30), "vgg-11", size=64)
+    assert planned.spec.size == 64
+    assert not planned.fitted
+    with pytest.raises(ArchError, match=r"vgg-11, row pool5.*32 px is the least"):
+        plan(made(30), "vgg-11", size=28)
+
+
+def test_settings_win_over_the_default_recipe():
+    assert plan(made(30), settings={"epochs": 2, "lr": 0.5}).recipe.lr == 0.5
+    assert plan(made(30), recipe=Recipe(lr=0.25), settings={"epochs": 2}).recipe == Recipe(lr=0.25, epochs=2)
+
+
+def test_minutes_plan_epochs_from_a_rate_measured_here():
+    few, more = (plan(made(30), "lenet", minutes=m).recipe.epochs for m in (0.002, 0.02))
+    assert 1 <= few < more <= 300
+    with pytest.raises(RecipeError, match=r"minutes = 1e-06; one epoch of lenet"):
+        plan(made(30), "lenet", minutes=1e-6)
+    with pytest.raises(RecipeError, match="above 0"):
+        plan(made(30), "lenet", minutes=-1.0)
