@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from konvolut.errors import RunError
+from konvolut.errors import KonvolutError, RunError
 from konvolut.images.preprocess import InputSpec
 from konvolut.nets.arch import Arch, build, digest
 from konvolut.training.metrics import Evaluation
@@ -111,7 +111,7 @@ def open_run(path: str | Path) -> Run:
         raise RunError(f"{path}: a run folder of format {made}; this version reads {FORMAT}, train again")
     try:
         return Run(Path(path), msgspec.convert(raw, Card))
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.ValidationError, KonvolutError) as error:
         raise RunError(f"{file}: not a card of this version ({error})") from None
 
 
