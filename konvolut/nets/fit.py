@@ -42,6 +42,12 @@ def fixed(arch: Arch, input: Shape, classes: int) -> Arch:
     return unprinted(replace(with_classes(arch, classes), input=input))
 
 
+def unaltered_side(arch: Arch, channels: int, least: int = 64, step: int = 16) -> int:
+    """The least side, in px, from `least` in steps of `step`, at which `fit` leaves every row as it is."""
+    sides = range(least, max(arch.input[1], least) + step, step)
+    return next((side for side in sides if not conceded(arch, (channels, side, side))[1]), max(arch.input[1], least))
+
+
 def conceded(arch: Arch, input: Shape) -> tuple[Arch, list[str]]:
     """The first table along `concessions` whose last map is large enough for pictures of shape `input`."""
     enough = min(LEAST_MAP, last_map(arch, arch.input))

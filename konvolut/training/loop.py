@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
-from konvolut.errors import RunError
+from konvolut.errors import RunError, nearest
 from konvolut.images.batches import Batch, Batches
 from konvolut.training.metrics import Tally
 from konvolut.training.optim import optimizer
@@ -48,7 +48,7 @@ class Training:
     """
 
     def __init__(self, net: nn.Module, batches: Batches, recipe: Recipe, device: str = "cpu") -> None:
-        self.net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(usable(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.batches, self.recipe, self.device = batches, recipe, device
         self.optimizer = optimizer(self.net, recipe)
         self.epochs_done = 0
@@ -103,6 +103,16 @@ class Training:
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epochs_done = state["epochs_done"]
+
+
+def usable(device: str) -> str:
+    """`device`, if there is one of that name here. Raises RunError, with those there are, when there is none."""
+    there = ["cpu"]
+    there += [f"cuda{end}" for end in ("", *(f":{n}" for n in range(torch.cuda.device_count())))] * torch.cuda.is_available()
+    there += ["mps"] * torch.backends.mps.is_available()
+    if device not in there:
+        raise RunError(f"device {device!r} is not here{nearest(device, there)}")
+    return device
 
 
 def precision(wanted: str, device: str) -> AbstractContextManager[Any]:

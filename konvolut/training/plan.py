@@ -11,16 +11,16 @@ from konvolut.errors import RecipeError
 from konvolut.images.batches import Batches
 from konvolut.images.imageset import ImageSet
 from konvolut.images.preprocess import InputSpec
-from konvolut.nets.arch import Arch, build
+from konvolut.nets.arch import Arch, build, classifier
 from konvolut.nets.catalogue import named
-from konvolut.nets.fit import fit, fixed
+from konvolut.nets.fit import fit, fixed, unaltered_side
+from konvolut.nets.variants import without_last_activation
 from konvolut.training.loop import Training
 from konvolut.training.recipe import Recipe, changed
 from konvolut.training.recipes import default_recipe
 from konvolut.types import Picture, Shape
 
 SMALL = 40  # px: pictures up to here are trained at their own size
-LARGE = 128  # px: and larger ones at this, unless the user says another
 SMALL_NET, LARGE_NET = "resnet-20", "resnet-18"
 
 
@@ -88,13 +88,18 @@ def plan(
         reasons.append(
             f"net {net}: pictures of {seen.side} px are small, and it is made for those"
             if own
-            else f"net {net}: the smallest of its family that takes pictures of {seen.side} px as they are"
+            else f"net {net}: pictures of {seen.side} px are not small, and it is the quickest to learn of those made for them"
         )
     fitted = size is None and "@" not in net
-    if size is None:
-        size = 4 * -(-seen.side // 4) if own else LARGE
-        reasons.append(f"size {size} px: the pictures' own" if own else f"size {size} px: what is quick enough here")
     channels = 1 if seen.grey else 3
+    if size is None:
+        size = 4 * -(-seen.side // 4)
+        if not own and (enough := unaltered_side(named(net), channels)) < size:
+            size = enough
+        reasons.append(
+            f"size {size} px: the pictures' own" if size >= seen.side
+            else f"size {size} px: the least that {net} takes as its paper prints it"
+        )  # fmt: skip
     if seen.grey:
         reasons.append("1 channel: every picture looked at is grey")
     arch, changes = table(net, fitted, (channels, size, size), len(images.classes))
@@ -115,9 +120,13 @@ def plan(
 
 def table(net: str, fitted: bool, shape: Shape, classes: int) -> tuple[Arch, tuple[str, ...]]:
     """The table of `net` for these pictures, and what was altered in it."""
-    if fitted:
-        return fit(named(net), shape, classes)
-    return fixed(named(net), shape, classes), ()
+    if not fitted:
+        return fixed(named(net), shape, classes), ()
+    arch, changes = fit(named(net), shape, classes)
+    linear = without_last_activation(arch)
+    if linear != arch:  # NiN's class maps: one that starts below 0 everywhere could never learn
+        changes += (f"{classifier(arch).name}: no activation on the class maps, so that no class can die",)
+    return linear, changes
 
 
 def within(found: Plan, images: ImageSet, minutes: float) -> Plan:

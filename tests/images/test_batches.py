@@ -1,0 +1,65 @@
+"""Batches: every picture once an epoch, in an order that (seed, epoch) alone decides."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from konvolut.errors import RecipeError
+from konvolut.images import batches as module
+from konvolut.images.batches import Batches, hold, in_order, normalise, room, unit
+from konvolut.images.preprocess import InputSpec
+from konvolut.images.preprocess import normalise as reference
+from konvolut.images.sources import open_images
+
+SPEC = InputSpec(size=2)
+
+
+def blank(count: int, size: int, seed: int = 0) -> Batches:
+    return Batches(np.zeros((count, 2, 2, 3), np.uint8), np.arange(count), SPEC, size, seed)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(st.integers(1, 97), st.integers(1, 33), st.integers(0, 5))
+def test_an_epoch_is_every_picture_once_in_nearly_equal_steps(count, size, number):
+    size = min(size, count)
+    found = blank(count, size)
+    steps = list(found.epoch(number))
+    assert len(steps) == len(found)
+    sizes = [len(step.labels) for step in steps]
+    assert max(sizes) <= size
+    assert max(sizes) - min(sizes) <= 1
+    assert sorted(torch.cat([step.labels for step in steps]).tolist()) == list(range(count))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    one = blank(50, 7)
+    one.order(3)
+    assert (one.order(4) == blank(50, 9).order(4)).all()
+    assert (one.order(4) != one.order(5)).any()
+    assert (one.order(4) != blank(50, 7, seed=1).order(4)).any()
+
+
+def test_a_batch_larger_than_the_set_is_refused():
+    with pytest.raises(RecipeError, match="batch = 9, but only 8 pictures"):
+        blank(8, 9)
+
+
+def test_training_and_serving_normalise_alike():
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 2, 2, 3), dtype=np.uint8)
+    spec = InputSpec(size=2, mean=(0.2, 0.4, 0.6), std=(0.5, 0.25, 0.125))
+    ours = normalise(unit(pictures), spec)
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+    assert np.allclose(ours.numpy(), reference(pictures, spec), atol=1e-6)
+    assert torch.equal(torch.cat(list(in_order(pictures, spec, size=2))), ours)
+
+
+def test_held_pictures_are_those_of_the_split_in_memory_or_in_a_file(monkeypatch):
+    split = open_images("digits").splits["val"].part(range(20))
+    spec = InputSpec(size=28, channels=1)
+    memory = hold(split, spec)
+    assert all((memory[i] == split.picture(i)).all() for i in range(20))
+    monkeypatch.setattr(module, "RAM_SHARE", 0.0)
+    assert isinstance(room((2, 2)), np.memmap)
+    assert (hold(split, spec) == memory).all()

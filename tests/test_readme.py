@@ -1,0 +1,74 @@
+"""The two READMEs say the same, and every command in them works, in the order they give, in one folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from untidy import untidy
+
+ROOT = Path(__file__).parents[1]
+ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    lines = [line.partition("  #")[0].strip() for block in blocks(text, "sh") for line in block.splitlines()]
+    return list(dict.fromkeys(line for line in lines if line))
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder as a reader has it: photos/ and photo.png."""
+    root = tmp_path_factory.mktemp("desk")
+    untidy(root / "photos", per_class=6)
+    Image.new("L", (28, 28), 200).save(root / "photo.png")
+    return root
+
+
+def run(words: list[str] | str, desk: Path) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        words, cwd=desk, env={**os.environ, "PATH": path}, shell=isinstance(words, str), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_both_languages_give_the_same_commands_and_code():
+    assert commands(ENGLISH) == commands(CHINESE)
+    assert blocks(ENGLISH, "python") == blocks(CHINESE, "python")
+    assert re.findall(r"\d+\.\d+", ENGLISH.partition("<!-- figures -->")[2]) == re.findall(
+        r"\d+\.\d+", CHINESE.partition("<!-- figures -->")[2]
+    )
+
+
+@pytest.mark.parametrize("line", [c for c in commands(ENGLISH) if c.startswith("make ")])
+def test_a_make_command_is_a_target(line):
+    assert re.search(rf"^{line.removeprefix('make ')}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_install_line_names_extras_that_exist():
+    (line,) = [c for c in commands(ENGLISH) if c.startswith("pip ")]
+    extras = re.findall(r"\w+", re.search(r"\[(.*)\]", line)[1])
+    assert all(re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE) for extra in extras)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("line", [c for c in commands(ENGLISH) if c.startswith("konvolut ")])
+def test_a_command_works(line, desk):
+    run(line, desk)
+
+
+@pytest.mark.parametrize("code", blocks(ENGLISH, "python"))
+def test_the_python_works(code, desk):
+    run([sys.executable, "-c", code], desk)
+
+
+def test_no_command_is_left_out():
+    assert all(c.split()[0] in ("make", "pip", "konvolut") for c in commands(ENGLISH))
