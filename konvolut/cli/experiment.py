@@ -16,7 +16,7 @@ from konvolut.language import _
 def follow(study: Study, seeds: int | None, jobs: int | None, machine: bool) -> None:
     """Run with progress on stderr; print the verdict, keep every measurement."""
     note = Console(stderr=True, highlight=False, soft_wrap=True)
-    start = perf_counter()
+    start, many = perf_counter(), total(study, seeds)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
         console=note, transient=True, disable=not note.is_terminal,
@@ -24,7 +24,7 @@ def follow(study: Study, seeds: int | None, jobs: int | None, machine: bool) -> 
     if not machine:
         click.echo(design(study))
     with bar:
-        task = bar.add_task(study.claim.id, total=total(study, seeds) or None)
+        task = bar.add_task(study.claim.id, total=many or None)
         for event in conduct(study, seeds, jobs):
             if isinstance(event, Measurement):
                 bar.advance(task)

@@ -58,7 +58,7 @@ class Dice:
 
     def swing(self, stream: int) -> Float[Tensor, "n"]:
         """Uniform in [-1, 1)."""
-        return self.unit(stream).mul(2).sub(1)
+        return torch.sub(self.unit(stream).mul(2), 1)
 
     def normal(self, stream: int) -> Float[Tensor, "n"]:
         """Standard normal."""

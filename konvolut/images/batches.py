@@ -110,4 +110,5 @@ def room(shape: tuple[int, ...]) -> Pictures:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
     if np.prod(shape, dtype=np.int64) <= RAM_SHARE * memory:
         return np.empty(shape, np.uint8)
-    return np.memmap(tempfile.TemporaryFile(), np.uint8, "w+", shape=shape)
+    with tempfile.TemporaryFile() as file:  # the mapping outlives the handle
+        return np.memmap(file, np.uint8, "w+", shape=shape)

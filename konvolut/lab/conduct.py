@@ -38,16 +38,11 @@ class Result:
 
 
 def conduct(study: Study, seeds: int | None = None, jobs: int | None = None) -> Iterator[Measurement | Result]:
-    """Every measurement as it is made, then the result.
-
-    Raises ClaimError for fewer than 3 seeds: two points have no spread worth an interval.
-    """
+    """Every measurement as it is made, then the result. Raises ClaimError for fewer than 3 seeds."""
     if isinstance(study, Exact):
         yield Result(study, exactly(list(study.checks())), ())
         return
-    n = study.seeds if seeds is None else seeds
-    if n < 3:
-        raise ClaimError(f"{study.claim.id}: {n} seeds; at least 3 are needed for an interval")
+    n = count(study, seeds)
     work = (delayed(measured)(study, arm, seed) for seed in range(n) for arm in study.arms)
     found = []
     for measurement in Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(work):
@@ -62,9 +57,17 @@ def measured(study: Trained, arm: str, seed: int) -> Measurement:
     return Measurement(arm, seed, dict(study.measure(arm, seed)))
 
 
+def count(study: Trained, seeds: int | None) -> int:
+    """Seeds an arm. Raises ClaimError for fewer than 3: two points have no spread worth an interval."""
+    n = study.seeds if seeds is None else seeds
+    if n < 3:
+        raise ClaimError(f"{study.claim.id}: {n} seeds; at least 3 are needed for an interval")
+    return n
+
+
 def total(study: Study, seeds: int | None) -> int:
     """Measurements a run makes."""
-    return 0 if isinstance(study, Exact) else len(study.arms) * (study.seeds if seeds is None else seeds)
+    return 0 if isinstance(study, Exact) else len(study.arms) * count(study, seeds)
 
 
 def save(result: Result) -> Path:

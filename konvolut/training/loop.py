@@ -108,7 +108,9 @@ class Training:
 def usable(device: str) -> str:
     """`device`, if there is one of that name here. Raises RunError, with those there are, when there is none."""
     there = ["cpu"]
-    there += [f"cuda{end}" for end in ("", *(f":{n}" for n in range(torch.cuda.device_count())))] * torch.cuda.is_available()
+    there += [
+        f"cuda{end}" for end in ("", *(f":{n}" for n in range(torch.cuda.device_count())))
+    ] * torch.cuda.is_available()
     there += ["mps"] * torch.backends.mps.is_available()
     if device not in there:
         raise RunError(f"device {device!r} is not here{nearest(device, there)}")

@@ -21,6 +21,7 @@ from konvolut.training.recipes import default_recipe
 from konvolut.types import Picture, Shape
 
 SMALL = 40  # px: pictures up to here are trained at their own size
+LEAST = 16  # px: and ones smaller than this are enlarged
 SMALL_NET, LARGE_NET = "resnet-20", "resnet-18"
 
 
@@ -80,6 +81,8 @@ def plan(
     With `size` (px) the table is not altered, and ArchError names the row that does not fit. `minutes` plans epochs,
     and the size where that is open too, from a rate measured here.
     """
+    settings = dict(settings or {})
+    changed(recipe or Recipe(), settings)  # a misspelt field is said before anything that takes time
     seen = look(images)
     reasons = []
     own = seen.side <= SMALL
@@ -88,16 +91,17 @@ def plan(
         reasons.append(
             f"net {net}: pictures of {seen.side} px are small, and it is made for those"
             if own
-            else f"net {net}: pictures of {seen.side} px are not small, and it is the quickest to learn of those made for them"
+            else f"net {net}: pictures of {seen.side} px are not small; it is the shallowest residual net made for such"
         )
     fitted = size is None and "@" not in net
     channels = 1 if seen.grey else 3
     if size is None:
-        size = 4 * -(-seen.side // 4)
+        size = max(4 * -(-seen.side // 4), LEAST)
         if not own and (enough := unaltered_side(named(net), channels)) < size:
             size = enough
         reasons.append(
-            f"size {size} px: the pictures' own" if size >= seen.side
+            f"size {size} px: the pictures' own" if size - 4 < seen.side <= size
+            else f"size {size} px: the pictures of {seen.side} px are enlarged" if size > seen.side
             else f"size {size} px: the least that {net} takes as its paper prints it"
         )  # fmt: skip
     if seen.grey:
@@ -111,7 +115,7 @@ def plan(
         fitted=fitted,
         arch=arch,
         spec=InputSpec(size=arch.input[1], channels=channels, mean=seen.mean, std=seen.std),
-        recipe=changed(recipe, dict(settings or {})),
+        recipe=changed(recipe, settings),
         changes=changes,
         reasons=tuple(reasons),
     )

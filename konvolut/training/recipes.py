@@ -1,11 +1,16 @@
 """The recipe a net is trained by when the user names none, and why it is that."""
 
+from dataclasses import replace
+from typing import Any
+
 from konvolut.images.augment import Augment
 from konvolut.images.imageset import ImageSet
 from konvolut.nets.arch import Arch, facts
 from konvolut.training.recipe import Recipe
 
-MOST_MACS = 1e13  # forward, over a whole run: some ten minutes on two cores, at three times that for forward and backward
+MOST_MACS = (
+    1e13  # forward, over a whole run: some ten minutes on two cores, at three times that for forward and backward
+)
 PASSES = {True: 29_000, False: 110_000}  # pictures seen in all, on small sets, with and without batch norm
 EPOCHS = (2, 60)  # fewest and most
 
@@ -36,8 +41,8 @@ def default_recipe(arch: Arch, images: ImageSet) -> tuple[Recipe, list[str]]:
             contrast=0.0 if grey else 0.2,
             saturation=0.0 if grey else 0.2,
         ),
-        **pace(arch, batch, normed),
     )
+    recipe = replace(recipe, **pace(arch, batch, normed))
     reasons.append(
         f"learning rate {recipe.lr:g}: "
         + ("batch norm allows a large one" if normed else "no batch norm, so a small one, and clipped gradients")
@@ -46,7 +51,7 @@ def default_recipe(arch: Arch, images: ImageSet) -> tuple[Recipe, list[str]]:
     return recipe, reasons
 
 
-def pace(arch: Arch, batch: int, normed: bool) -> dict[str, float | str]:
+def pace(arch: Arch, batch: int, normed: bool) -> dict[str, Any]:
     """Learning rate in proportion to the batch (Goyal et al. 2017, section 2.1), and the first weights."""
     if normed:
         return {"lr": 0.3 * batch / 128}

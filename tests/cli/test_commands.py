@@ -15,6 +15,12 @@ from untidy import untidy
 from konvolut.images.sources import open_images
 from konvolut.training.run import open_run
 
+
+def shown(page):
+    """A page less the counters that a renderer puts into its ids."""
+    return re.sub(r"(gradient|clip)_?\d+", r"\1", page)
+
+
 FAMILIES = ("lenet", "alexnet", "vgg-11", "nin", "googlenet", "resnet-18", "resnet-20")
 
 
@@ -37,9 +43,11 @@ def test_from_a_folder_to_answers(say, tmp_path):
     answers = json.loads(say("predict", "runs/odd-lenet-1", "odd/test", "--top", "2", "--json").out)
     assert len(answers) == stored["n"]
     assert all(a["labels"][0]["probability"] >= a["labels"][1]["probability"] for a in answers)
-    before = (tmp_path / "runs/odd-lenet-1/report.html").read_text()
+    report = tmp_path / "runs/odd-lenet-1/report.html"
+    before = report.read_text()
+    report.unlink()
     assert say("report", "runs/odd-lenet-1").status == 0
-    assert (tmp_path / "runs/odd-lenet-1/report.html").read_text() == before
+    assert shown(report.read_text()) == shown(before)
     again = json.loads(say("train", "odd", "--net", "lenet", "--epochs", "2", "--json").out)
     assert again["run"] == "runs/odd-lenet-2"
     assert again["test"] == stored
@@ -62,7 +70,7 @@ def test_every_family_trains_on_every_kind_of_data(net, data, tmp_path):
 def test_show_prints_the_table_and_what_differs(say):
     told = say("show", "alexnet", "--json")
     rows = json.loads(told.out)["rows"]
-    assert rows[0]["name"] == "conv1"
+    assert "conv1" in rows[0].values()
     assert "60,965,224" in say("show", "alexnet").out.replace(" ", ",")
 
 
@@ -76,7 +84,9 @@ def test_nets_lists_stored_facts(say):
 def test_an_interrupt_says_how_to_resume_and_the_line_works(say, tmp_path):
     untidy(tmp_path / "odd", per_class=6)
     words = ["train", "odd", "--net", "lenet", "--epochs", "4000", "--out", "run"]
-    child = subprocess.Popen([sys.executable, "-m", "konvolut", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "konvolut", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
     for _ in range(600):
         log = tmp_path / "run" / "log.jsonl"
         if log.exists() and log.read_text().count("\n") >= 2:

@@ -1,5 +1,6 @@
 """Each change by hand, or against another implementation; and that a picture's luck is its own."""
 
+import cmath
 import colorsys
 
 import numpy as np
@@ -29,9 +30,8 @@ class Loaded(Dice):
 
 
 def loaded(shown: float) -> Dice:
-    found = Loaded(0, 0, np.arange(16))
-    object.__setattr__(found, "shown", shown) if False else setattr(Loaded, "shown", shown)
-    return found
+    Loaded.shown = shown
+    return Loaded(0, 0, np.arange(16))
 
 
 def test_no_strength_changes_nothing():
@@ -92,13 +92,13 @@ def test_no_saturation_is_luma():
     assert torch.allclose(found, luma[:, None].expand(-1, 3, -1, -1), atol=1e-6)
 
 
-def test_a_turned_hue_keeps_luma_and_moves_red_towards_its_neighbour():
-    red = torch.tensor([0.6, 0.3, 0.3]).view(1, 3, 1, 1).expand(16, 3, 1, 1)
+def test_a_turned_hue_keeps_luma_and_turns_the_colour_by_that_angle():
+    red = torch.tensor([0.6, 0.4, 0.4]).view(1, 3, 1, 1).expand(16, 3, 1, 1)
     found = module.turn_hue(red, torch.full((16,), 1 / 12))
-    luma = torch.tensor([0.299, 0.587, 0.114])
-    assert float(found[0].flatten() @ luma) == pytest.approx(float(red[0].flatten() @ luma), abs=1e-3)
-    hue = colorsys.rgb_to_hsv(*found[0].flatten().tolist())[0]
-    assert min(hue, 1 - hue) == pytest.approx(1 / 12, abs=0.03)
+    before, after = (colorsys.rgb_to_yiq(*one[0].flatten().tolist()) for one in (red, found))
+    assert after[0] == pytest.approx(before[0], abs=0.005)
+    turn = (cmath.phase(complex(*after[1:])) - cmath.phase(complex(*before[1:]))) / (2 * cmath.pi)
+    assert turn == pytest.approx(1 / 12, abs=0.005)
 
 
 def test_principal_colours_span_the_covariance():

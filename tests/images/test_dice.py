@@ -14,7 +14,10 @@ def test_every_number_is_its_own():
 
 def test_each_counter_matters():
     base = float(dice(1, 1, 1, 1))
-    assert len({base, float(dice(2, 1, 1, 1)), float(dice(1, 2, 1, 1)), float(dice(1, 1, 2, 1)), float(dice(1, 1, 1, 2))}) == 5
+    assert (
+        len({base, float(dice(2, 1, 1, 1)), float(dice(1, 2, 1, 1)), float(dice(1, 1, 2, 1)), float(dice(1, 1, 1, 2))})
+        == 5
+    )
 
 
 def test_they_are_uniform_and_streams_are_unrelated():

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from konvolut.errors import RunError
 from konvolut.blocks.basic import Conv, Dense, GlobalAvgPool
 from konvolut.blocks.spec import Row
+from konvolut.errors import RunError
 from konvolut.images.augment import Augment
 from konvolut.images.batches import Batches
 from konvolut.images.drawn import draw
@@ -80,7 +80,9 @@ def test_one_step_of_nesterov_by_hand():
     net[1].weight.data = torch.zeros(2, 1)
     white = np.full((1, 1, 1, 1), 255, np.uint8)
     batches = Batches(white, np.array([0]), InputSpec(size=1, channels=1, mean=(0.0,), std=(1.0,)), 1)
-    course = Training(net, batches, Recipe(epochs=1, batch=1, lr=0.5, momentum=0.9, decay=0.0, schedule="flat", warmup=0.0))
+    course = Training(
+        net, batches, Recipe(epochs=1, batch=1, lr=0.5, momentum=0.9, decay=0.0, schedule="flat", warmup=0.0)
+    )
     list(course)
     # softmax of (0, 0) is (1/2, 1/2), so the gradient is (-1/2, 1/2); Nesterov's first step is (1 + 0.9) lr g
     assert net[1].weight.flatten().tolist() == pytest.approx([0.475, -0.475])
@@ -97,7 +99,9 @@ def test_clipping_bounds_the_step():
     found = training(Recipe(batch=100, lr=1.0, momentum=0.0, decay=0.0, clip=1e-3, schedule="flat", warmup=0.0))
     before = [w.detach().clone() for w in found.net.parameters()]
     next(found.events())
-    moved = sum(float((a - b.detach()).pow(2).sum()) for a, b in zip(before, found.net.parameters(), strict=True)) ** 0.5
+    moved = (
+        sum(float((a - b.detach()).pow(2).sum()) for a, b in zip(before, found.net.parameters(), strict=True)) ** 0.5
+    )
     assert moved == pytest.approx(1e-3, rel=1e-3)
 
 

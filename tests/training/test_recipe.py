@@ -26,7 +26,9 @@ def test_a_recipe_survives_its_file(tmp_path):
 
 def test_a_leaf_of_the_augmentation_goes_by_its_own_name():
     assert changed(Recipe(), assignments(["flip=true", "batch=8"])) == Recipe(batch=8, augment=Augment(flip=True))
-    assert not {f.name for f in fields(Recipe)} & {f.name for f in fields(Augment)}  # or the short name would be unclear
+    assert not {f.name for f in fields(Recipe)} & {
+        f.name for f in fields(Augment)
+    }  # or the short name would be unclear
 
 
 @pytest.mark.parametrize(
