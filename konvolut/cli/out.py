@@ -19,10 +19,13 @@ def as_table(rows: Iterable[Mapping[str, Any]], right: Sequence[str] = ()) -> No
     rows = list(rows)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in rows[0] if rows else ():
-        table.add_column(key, justify="right" if key in right else "left", overflow="fold")
+        table.add_column(key, justify="right" if key in right else "left", no_wrap=key != "source", overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console(highlight=False, soft_wrap=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no edge to fold at
+    console.print(table)
 
 
 def percent(share: float) -> str:

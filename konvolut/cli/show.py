@@ -18,6 +18,6 @@ def command(net: str, machine: bool) -> None:
         as_json({"net": arch.name, "source": arch.source, "differs": arch.differs, "rows": rows})
         return
     click.echo(f"{arch.name}  {arch.source}")
-    as_table(rows, right=("params", "MACs", "share"))
+    as_table(rows, right=("params", "params share", "MACs", "MACs share"))
     for departure in arch.differs:
         click.echo(f"differs: {departure}")

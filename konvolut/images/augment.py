@@ -58,7 +58,8 @@ class Dice:
 
     def swing(self, stream: int) -> Float[Tensor, "n"]:
         """Uniform in [-1, 1)."""
-        return torch.sub(self.unit(stream).mul(2), 1)
+        found: Tensor = 2 * self.unit(stream) - 1
+        return found
 
     def normal(self, stream: int) -> Float[Tensor, "n"]:
         """Standard normal."""
