@@ -58,12 +58,12 @@ class Dice:
 
     def swing(self, stream: int) -> Float[Tensor, "n"]:
         """Uniform in [-1, 1)."""
-        found: Tensor = 2 * self.unit(stream) - 1
-        return found
+        return 2 * self.unit(stream) - 1
 
     def normal(self, stream: int) -> Float[Tensor, "n"]:
         """Standard normal."""
-        return torch.special.ndtri(self.unit(stream).double().clamp(1e-12, 1 - 1e-12)).float()
+        found: Tensor = torch.special.ndtri(self.unit(stream).double().clamp(1e-12, 1 - 1e-12))
+        return found.float()
 
 
 def augment(
