@@ -10,11 +10,9 @@ from torch.nn.functional import interpolate
 from konvolut.errors import RecipeError
 from konvolut.images.preprocess import FITS, InputSpec, normalise, preprocess
 
-CHANCE = np.random.default_rng(0)
-
 
 def noise(*shape: int) -> np.ndarray:
-    return CHANCE.integers(0, 256, shape, dtype=np.uint8)
+    return np.random.default_rng(shape).integers(0, 256, shape, dtype=np.uint8)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 3]), st.sampled_from([1, 3]), st.sampled_from(FITS))
