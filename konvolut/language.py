@@ -41,6 +41,11 @@ def _(sentence: str) -> str:
     return translation(language())(sentence)
 
 
+def later(sentence: str) -> str:
+    """`sentence` as it is; marks it for the catalogues where it is written down long before it is shown."""
+    return sentence
+
+
 def both(sentence: str, **values: object) -> dict[str, str]:
     """`sentence` in every language, `values` filled in by str.format: for pages that hold all of them.
 

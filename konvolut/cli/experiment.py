@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from konvolut.cli.out import as_json, duration
 from konvolut.lab.conduct import Result, conduct, save, total
+from konvolut.lab.page import write_page
 from konvolut.lab.study import Measurement, Study
 from konvolut.lab.words import design, verdict
 from konvolut.language import _
@@ -34,8 +35,10 @@ def follow(study: Study, seeds: int | None, jobs: int | None, machine: bool) -> 
 
 def finish(result: Result, seconds: float, machine: bool) -> None:
     path = save(result)
+    page = write_page(result, path.with_suffix(".html"))
     if machine:
         as_json(result.plain())
         return
     click.echo(verdict(result))
     click.echo(_("{time}; every measurement is in {path}").format(time=duration(seconds), path=path))
+    click.echo(_("page        {path}").format(path=page))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from konvolut.lab.stats import Difference, paired
 from konvolut.lab.study import Check, Contrast, Measurement
+from konvolut.language import later
 
-WORDS = ("exact", "supported", "contradicted", "conditional", "inconclusive")
+WORDS = (later("exact"), later("supported"), later("contradicted"), later("conditional"), later("inconclusive"))
 
 
 @dataclass(frozen=True, slots=True)

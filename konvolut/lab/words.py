@@ -5,14 +5,14 @@ from typing import Any
 from konvolut.lab.conduct import Result, last
 from konvolut.lab.study import Exact, Study
 from konvolut.lab.verdict import Finding
-from konvolut.language import _
+from konvolut.language import _, later
 
 MEANING = {
-    "exact": "every number agrees",
-    "supported": "the effect is there, and large enough to matter",
-    "contradicted": "the effect that the sentence speaks of is not there",
-    "conditional": "it depends",
-    "inconclusive": "inconclusive at this scale: more seeds could decide it",
+    "exact": later("every number agrees"),
+    "supported": later("the effect is there, and large enough to matter"),
+    "contradicted": later("the effect that the sentence speaks of is not there"),
+    "conditional": later("it depends"),
+    "inconclusive": later("inconclusive at this scale: more seeds could decide it"),
 }
 
 

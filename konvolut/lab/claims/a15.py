@@ -9,6 +9,7 @@ from konvolut.blocks.basic import Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row
 from konvolut.lab.material import material, training
 from konvolut.lab.study import Claim, Contrast, Measurement, Trained
+from konvolut.language import later
 from konvolut.nets.arch import Arch
 from konvolut.nets.variants import with_activation
 from konvolut.training.loop import Step
@@ -17,9 +18,11 @@ from konvolut.training.recipe import Recipe
 CLAIM = Claim(
     id="A15",
     sentence="S7",
-    text="ReLU trains faster than tanh and sigmoid, and lets a net be deeper.",
+    text=later("ReLU trains faster than tanh and sigmoid, and lets a net be deeper."),
     expected="supported",
-    why="Sigmoid's slope is at most 1/4, so gradients fade with depth; how far tanh lags depends on initialisation and rate.",
+    why=later(
+        "Sigmoid's slope is at most 1/4, so gradients fade with depth; tanh's lag depends on first weights and rate."
+    ),
 )
 DEPTHS = {"shallow": 1, "deep": 3}  # convolutions before each of the three pools
 RATES = {"relu": (0.01, 0.03, 0.1), "tanh": (0.01, 0.03, 0.1), "sigmoid": (0.03, 0.1, 0.3)}
@@ -83,7 +86,9 @@ STUDY = Trained(
     measure=measure,
     settle=settle,
     contrasts=tuple(against(act, depth) for depth in DEPTHS for act in ("tanh", "sigmoid")),
-    fixed="2,000 digits at 28 px, batch 64, SGD with momentum 0.9, no decay, He (ReLU) or Xavier (tanh, sigmoid) weights, "
-    "three learning rates an arm, of which each arm keeps its quickest",
+    fixed=later(
+        "2,000 digits at 28 px, batch 64, SGD with momentum 0.9, no decay, He (ReLU) or Xavier (tanh, sigmoid) weights, "
+        "three learning rates an arm, of which each arm keeps its quickest"
+    ),
     unit={"doublings": "log2 of the steps until the training error is down to 25 %"},
 )

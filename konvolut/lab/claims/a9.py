@@ -8,6 +8,7 @@ from konvolut.blocks.basic import AvgPool, Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row, Spec
 from konvolut.lab.material import material, trained
 from konvolut.lab.study import Claim, Contrast, Trained
+from konvolut.language import later
 from konvolut.nets.arch import Arch
 from konvolut.training.evaluate import logits
 from konvolut.training.recipe import Recipe
@@ -16,9 +17,9 @@ from konvolut.types import Pictures
 CLAIM = Claim(
     id="A9",
     sentence="S12",
-    text="Pooling over 3x3 windows lets a picture shift by a pixel to the left or right without another answer.",
+    text=later("Pooling over 3x3 windows lets a picture shift by a pixel to the left or right without another answer."),
     expected="conditional",
-    why="It tolerates more than a strided convolution, but any stride of 2 still aliases odd shifts.",
+    why=later("It tolerates more than a strided convolution, but any stride of 2 still aliases odd shifts."),
 )
 DOWN: Mapping[str, tuple[Spec, ...]] = {  # what halves the map after each of the two convolutions
     "max 3x3": (MaxPool(3, 2, p=1),),
@@ -73,7 +74,9 @@ STUDY = Trained(
         for dx in SHIFTS
         for other in ("stride", "max 2x2")
     ),
-    fixed="two convolutions of 16 and 32 maps, a dense head, 2,000 digits at 28 px, 4 epochs, one rate for all arms; "
-    "500 validation pictures shifted left and right",
+    fixed=later(
+        "two convolutions of 16 and 32 maps, a dense head, 2,000 digits at 28 px, 4 epochs, one rate for all arms; "
+        "500 validation pictures shifted left and right"
+    ),
     unit={f"same at {dx} px": f"share of answers that stay the same {dx} px to the left or right" for dx in SHIFTS},
 )

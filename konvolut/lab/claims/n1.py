@@ -6,6 +6,7 @@ from math import prod
 from konvolut.blocks.basic import Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row
 from konvolut.lab.study import Check, Claim, Exact
+from konvolut.language import later
 from konvolut.nets.arch import Arch, facts
 from konvolut.nets.catalogue import named
 from konvolut.types import Shape
@@ -13,9 +14,11 @@ from konvolut.types import Shape
 CLAIM = Claim(
     id="N1",
     sentence="S22",
-    text="A convolution has only c_in x c_out x k x k weights; the first dense layer after the convolutions has far more.",
+    text=later(
+        "A convolution has only c_in x c_out x k x k weights; the first dense layer after the convolutions has far more."
+    ),
     expected="exact",
-    why="It is arithmetic: 16x5x5x120, 256x5x5x4096 and 512x7x7x4096.",
+    why=later("It is arithmetic: 16x5x5x120, 256x5x5x4096 and 512x7x7x4096."),
 )
 
 
