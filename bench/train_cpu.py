@@ -80,9 +80,10 @@ def main() -> None:
         found.append(
             {"net": net, "px": side, "batch": batch, "asked": goal, "ours_plain_images_per_s": rates, "ratios": ratios}
         )
+        typical = [median(column) for column in zip(*rates, strict=True)]
         print(
-            f"{net} {side} px, batch {batch}: {median(r[0] for r in rates):.1f} against "
-            f"{median(r[1] for r in rates):.1f} images/s; ratio {fmean(ratios):.2f} (sd {stdev(ratios):.2f}, n = {len(ratios)}); asked {goal}"
+            f"{net} {side} px, batch {batch}: {typical[0]:.1f} against {typical[1]:.1f} images/s; "
+            f"ratio {fmean(ratios):.2f} (sd {stdev(ratios):.2f}, n = {len(ratios)}); asked {goal}"
         )
     if asked.json:
         asked.json.write_text(json.dumps({"machine": machine("cpu"), "versions": versions(), "cases": found}, indent=1))
