@@ -36,7 +36,10 @@ def material(where: str, size: int, train: int, val: int = 500) -> Material:
     first = split.picture(0)
     spec = InputSpec(size=size, channels=first.shape[2])
     chosen, kept = split.part(order[:train].tolist()), split.part(order[train : train + val].tolist())
-    return Material(spec, hold(chosen, spec), chosen.labels, hold(kept, spec), kept.labels, len(images.classes))
+    pictures = hold(chosen, spec)
+    pixels = pictures.reshape(-1, spec.channels) / 255
+    spec = replace(spec, mean=tuple(pixels.mean(0).tolist()), std=tuple(pixels.std(0).tolist()))  # as `train` does
+    return Material(spec, pictures, chosen.labels, hold(kept, spec), kept.labels, len(images.classes))
 
 
 def training(arch: Arch, held: Material, recipe: Recipe, seed: int) -> Training:
