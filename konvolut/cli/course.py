@@ -18,7 +18,7 @@ from konvolut.training.course import Course, resume
 from konvolut.training.loop import Epoch, Step
 from konvolut.training.plan import plan
 from konvolut.training.recipe import assignments, read
-from konvolut.training.run import free_folder, open_run
+from konvolut.training.run import Run, free_folder, open_run
 
 
 def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> Course:
@@ -52,6 +52,11 @@ def follow(course: Course, machine: bool) -> None:
     if machine:
         as_json({"run": str(run.path), "report": str(report), "seconds": run.card.seconds, **run.card.results})
         return
+    summary(run, report)
+
+
+def summary(run: Run, report: Path) -> None:
+    """Accuracy, time, where things lie, and what a user would type next."""
     role = "test" if "test" in run.card.results else "val"
     if role in run.card.results:
         found = run.card.results[role]
