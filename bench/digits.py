@@ -35,7 +35,7 @@ def main() -> None:
         print(f"{what}: mean {fmean(values):.4f}, sd {stdev(values) if len(values) > 1 else 0:.4f}, n = {len(values)}")
     if asked.json:
         result = {
-            "data": asked.data,
+            "data": Path(asked.data).name,
             "net": asked.net,
             "runs": found,
             "machine": machine("cpu"),
