@@ -17,11 +17,13 @@ from konvolut.nets.fit import fit, fixed, unaltered_side
 from konvolut.nets.variants import without_last_activation
 from konvolut.training.loop import Training
 from konvolut.training.recipe import Recipe, changed
-from konvolut.training.recipes import default_recipe
+from konvolut.training.recipes import affordable, default_recipe
 from konvolut.types import Picture, Shape
 
 SMALL = 40  # px: pictures up to here are trained at their own size
 LEAST = 16  # px: and ones smaller than this are enlarged
+LEAST_REDUCED = 20  # px: no picture that is larger is made smaller than this to save time ...
+FEWEST = 5  # ... so that there is time for this many epochs
 SMALL_NET, LARGE_NET = "resnet-20", "resnet-18"
 
 
@@ -96,14 +98,8 @@ def plan(
     fitted = size is None and "@" not in net
     channels = 1 if seen.grey else 3
     if size is None:
-        size = max(4 * -(-seen.side // 4), LEAST)
-        if not own and (enough := unaltered_side(named(net), channels)) < size:
-            size = enough
-        reasons.append(
-            f"size {size} px: the pictures' own" if size - 4 < seen.side <= size
-            else f"size {size} px: the pictures of {seen.side} px are enlarged" if size > seen.side
-            else f"size {size} px: the least that {net} takes as its paper prints it"
-        )  # fmt: skip
+        size, chosen = own_size(net, seen, channels, images)
+        reasons.append(f"size {size} px: {chosen}")
     if seen.grey:
         reasons.append("1 channel: every picture looked at is grey")
     arch, changes = table(net, fitted, (channels, size, size), len(images.classes))
@@ -120,6 +116,27 @@ def plan(
         reasons=tuple(reasons),
     )
     return found if minutes is None else within(found, images, minutes)
+
+
+def own_size(net: str, seen: Look, channels: int, images: ImageSet) -> tuple[int, str]:
+    """The side, in px, that pictures are trained at when the user names none, and why."""
+    size = max(4 * -(-seen.side // 4), LEAST)
+    if seen.side > SMALL:
+        enough = unaltered_side(named(net), channels)
+        if enough < size:
+            return enough, f"the least that {net} takes as its paper prints it"
+        return size, "the pictures' own"
+    if seen.side < LEAST:
+        return size, f"the pictures of {seen.side} px are enlarged"
+    count, classes = len(images.splits["train"]), len(images.classes)
+    for side in (size, size + 4, *range(size - 4, LEAST_REDUCED - 1, -4)):  # larger may be cheaper: a pool more stays
+        if affordable(table(net, True, (channels, side, side), classes)[0], count) >= FEWEST:
+            break
+    else:
+        side = min(size, LEAST_REDUCED)
+    if side == size:
+        return size, "the pictures' own"
+    return side, f"at their own {size} px {net} cannot see every picture {FEWEST} times in ten minutes on two cores"
 
 
 def table(net: str, fitted: bool, shape: Shape, classes: int) -> tuple[Arch, tuple[str, ...]]:

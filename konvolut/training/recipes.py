@@ -13,6 +13,12 @@ MOST_MACS = (
 )
 PASSES = {True: 32_400, False: 110_000}  # pictures seen in all, on small sets, with and without batch norm
 EPOCHS = (2, 60)  # fewest and most
+FEW = 8  # epochs: fewer leave no time to learn from pictures that are moved far, so they move half as far
+
+
+def affordable(arch: Arch, count: int) -> int:
+    """Epochs over `count` pictures that MOST_MACS pays for."""
+    return int(MOST_MACS / (count * sum(fact.macs for fact in facts(arch))))
 
 
 def default_recipe(arch: Arch, images: ImageSet) -> tuple[Recipe, list[str]]:
@@ -20,7 +26,7 @@ def default_recipe(arch: Arch, images: ImageSet) -> tuple[Recipe, list[str]]:
     count = len(images.splits["train"])
     grey, normed = arch.input[0] == 1, has_norm(arch)
     by_passes = round(PASSES[normed] / count)
-    by_cost = int(MOST_MACS / (count * sum(fact.macs for fact in facts(arch))))
+    by_cost = affordable(arch, count)
     epochs = min(max(min(by_passes, by_cost), EPOCHS[0]), EPOCHS[1])
     batch = min(128 if normed else 64, max(8, count // 16), count)
     reasons = [
@@ -28,15 +34,16 @@ def default_recipe(arch: Arch, images: ImageSet) -> tuple[Recipe, list[str]]:
         + (f"some {PASSES[normed]:,} pictures in all" if by_passes <= by_cost else "about ten minutes on two cores"),
         f"mirrored left to right: {'yes' if images.mirrors else 'no'}",
     ]
+    far = 1.0 if epochs >= FEW else 0.5
     recipe = Recipe(
         epochs=epochs,
         batch=batch,
         augment=Augment(
             flip=images.mirrors,
-            shift=0.1,
-            rotate=13.0,
-            scale=0.14,
-            shear=10.0,
+            shift=0.1 * far,
+            rotate=13.0 * far,
+            scale=0.14 * far,
+            shear=10.0 * far,
             brightness=0.0 if grey else 0.2,
             contrast=0.0 if grey else 0.2,
             saturation=0.0 if grey else 0.2,
