@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 from time import perf_counter
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from konvolut.cli.out import as_json, duration, percent
+from konvolut.errors import RecipeError
 from konvolut.images.sources import open_images
 from konvolut.language import _
 from konvolut.lens.ledger import as_rows, ledger
@@ -17,34 +19,45 @@ from konvolut.lens.report import write_report
 from konvolut.training.course import Course, resume
 from konvolut.training.loop import Epoch, Step
 from konvolut.training.plan import plan
-from konvolut.training.recipe import assignments, read
+from konvolut.training.recipe import Recipe, assignments, changed, read
 from konvolut.training.run import Run, free_folder, open_run
 
 
 def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> Course:
     """The course that the words ask for: a new one, or the rest of a stopped one."""
     if stopped is not None:
+        given = [name for name, value in wishes.items() if value and name != "device"]
+        if given:
+            raise RecipeError(f"--resume {stopped}: a resumed run keeps its settings; leave out --{given[0]}")
         run = open_run(stopped)
-        images = open_images(run.card.data["where"], val=run.card.recipe.val, seed=run.card.recipe.seed)
+        held = run.card.data
+        images = open_images(data or held["where"], val=held["val"], seed=held["seed"])
         return resume(run, images, wishes["device"])
     settings = read(wishes["recipe"]) if wishes["recipe"] else {}
     settings |= assignments(wishes["pairs"])
     settings |= {name: wishes[name] for name in ("epochs", "batch", "lr", "seed") if wishes[name] is not None}
-    images = open_images(str(data), val=settings.get("val", 0.1))
-    found = plan(images, wishes["net"], settings=settings, size=wishes["size"], minutes=wishes["minutes"])
+    images = open_images(str(data), val=changed(Recipe(), settings).val)
+    found = plan(
+        images,
+        wishes["net"],
+        settings=settings,
+        size=wishes["size"],
+        minutes=wishes["minutes"],
+        device=wishes["device"],
+    )
     out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}")
     return Course(images, found, out, wishes["device"])
 
 
 def follow(course: Course, machine: bool) -> None:
     """Train, with progress on stderr; then write the report and say what came of it."""
-    note = Console(stderr=True, highlight=False, soft_wrap=True)
+    note = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     announce(course, note)
     try:
         watch(course, note)
     except KeyboardInterrupt:
         note.print(_("stopped; this goes on from the last finished epoch:"))
-        note.print(f"  konvolut train --resume {course.run.path}")
+        note.print(f"  konvolut train --resume {quote(str(course.run.path))}")
         sys.exit(130)
     run = course.run
     table = as_rows(ledger(course.plan.arch))
@@ -57,20 +70,19 @@ def follow(course: Course, machine: bool) -> None:
 
 def summary(run: Run, report: Path) -> None:
     """Accuracy, time, where things lie, and what a user would type next."""
-    role = "test" if "test" in run.card.results else "val"
-    if role in run.card.results:
-        found = run.card.results[role]
-        low, high = found["interval"]
-        click.echo(
-            _("accuracy {accuracy} on {n} {split} pictures (95 % interval {low} to {high})").format(
-                accuracy=percent(found["accuracy"]), n=found["n"], split=role, low=percent(low), high=percent(high)
-            )
+    role, found = list(run.card.results.items())[-1]
+    low, high = found["interval"]
+    click.echo(
+        _("accuracy {accuracy} on {n} {split} pictures (95 % interval {low} to {high})").format(
+            accuracy=percent(found["accuracy"]), n=found["n"], split=role, low=percent(low), high=percent(high)
         )
+    )
     click.echo(_("trained in {time}").format(time=duration(run.card.seconds)))
     click.echo(_("run folder  {path}").format(path=run.path))
     click.echo(_("report      {path}").format(path=report))
     click.echo(_("next:"))
-    for line in (f"predict {run.path} PICTURE", f"eval {run.path} {run.card.data['where']}", f"report {run.path}"):
+    path, data = quote(str(run.path)), quote(run.card.data["where"])
+    for line in (f"predict {path} PICTURE", f"eval {path} {data}", f"report {path}"):
         click.echo(f"  konvolut {line}")
 
 

@@ -19,9 +19,11 @@ def command(run: str, data: str, split: str | None, device: str, machine: bool) 
     from konvolut.training.run import open_run
 
     opened = open_run(run)
-    images = open_images(data, val=opened.card.recipe.val)
+    images = open_images(data, val=opened.card.data["val"], seed=opened.card.data["seed"])
     role = split or ("test" if "test" in images.splits else "val")
     found = evaluate_run(opened, images, role, device)
+    for note in images.notes:  # which pictures those are, where the set has no splits of its own
+        click.echo(note, err=True)
     if machine:
         as_json({"split": role, **result(found), "confusion": found.confusion.tolist()})
         return

@@ -16,7 +16,7 @@ from konvolut.language import _
 
 def follow(study: Study, seeds: int | None, jobs: int | None, machine: bool) -> None:
     """Run with progress on stderr; print the verdict, keep every measurement."""
-    note = Console(stderr=True, highlight=False, soft_wrap=True)
+    note = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     start, many = perf_counter(), total(study, seeds)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),

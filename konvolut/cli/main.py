@@ -38,10 +38,16 @@ def konvolut(lang: str | None) -> None:
 
 def main() -> None:
     """Run, and turn the user's mistakes into one line and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal need not know every character of a class name
     try:
         sys.exit(konvolut.main(standalone_mode=False) or 0)
     except KonvolutError as error:
         fail(f"{type(error).__name__}: {error}")
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "konvolut"
         fail(f"{error.format_message()} ({where} -h shows how)")
@@ -53,6 +59,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone, as in `konvolut nets | head -1`
         sys.exit(0)
+    except OSError as error:
+        fail(f"{error.filename or 'konvolut'}: {error.strerror or error}")
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed, and this needs it; pip install 'konvolut[all]'")
 
 
 def fail(line: str) -> None:

@@ -6,7 +6,7 @@ import click
 @click.command(epilog="Example:  konvolut predict runs/photos-1 cat.jpg")
 @click.argument("run")
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--top", default=1, show_default=True, help="Answers a picture.")
+@click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Answers a picture.")
 @click.option("--json", "machine", is_flag=True, help="Print the answers as JSON.")
 @click.pass_context
 def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, machine: bool) -> None:
@@ -23,6 +23,8 @@ def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, 
             click.echo(f"{answer.path}  " + "  ".join(f"{name} {100 * p:.1f} %" for name, p in answer.labels))
     for error in refused:
         click.echo(f"DataError: {error}", err=True)
+    if not answers and not refused:
+        click.echo("no pictures there", err=True)
     if refused and not answers:
         context.exit(2)
-    context.exit(1 if refused else 0)
+    context.exit(0 if answers and not refused else 1)

@@ -11,7 +11,7 @@ import click
 @click.option("--net", help="A name from `konvolut nets`; left out, one is chosen.")
 @click.option("--recipe", type=click.Path(path_type=Path), help="A TOML file of recipe fields.")
 @click.option("--epochs", type=int, help="Times every picture is seen.")
-@click.option("--minutes", type=float, help="Plan epochs for this much time instead.")
+@click.option("--minutes", type=float, help="Plan epochs, and if need be a smaller size, for this time.")
 @click.option("--batch", type=int, help="Pictures a step.")
 @click.option("--lr", type=float, help="Peak learning rate.")
 @click.option("--size", type=int, help="px; the net's table is then taken as it is.")
@@ -25,6 +25,6 @@ def command(data: str | None, resume: Path | None, machine: bool, **wishes: Any)
     """Train a net on DATA: a folder of pictures, a CSV, an .npz, IDX files, or digits | drawn."""
     from konvolut.cli.course import follow, prepare
 
-    if (data is None) == (resume is None):
+    if data is None and resume is None:
         raise click.UsageError("give DATA, or --resume RUN")
     follow(prepare(data, resume, wishes), machine)

@@ -97,7 +97,7 @@ def flip(images: Float[Tensor, "n c h w"], dice: Dice) -> Float[Tensor, "n c h w
 
 
 def shift(images: Float[Tensor, "n c h w"], share: float, dice: Dice) -> Float[Tensor, "n c h w"]:
-    """Move every image by whole pixels, at most `share` of its side; the edge repeats. Pad-and-crop is the same thing."""
+    """Move every image by whole pixels, at most `share` of its side, rounded; the edge repeats: pad and crop."""
     n, _, h, w = images.shape
     dy = (dice.swing(Stream.SHIFT_Y) * (share * h + 0.5)).round().long()
     dx = (dice.swing(Stream.SHIFT_X) * (share * w + 0.5)).round().long()
@@ -183,6 +183,6 @@ def erase(images: Float[Tensor, "n c h w"], share: float, dice: Dice) -> Float[T
     _, _, h, w = images.shape
     half = share / 2
     y, x = (torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w
-    rows = (y - dice.unit(Stream.ERASE + 1)[:, None]).abs() < half  # (n, h)
-    columns = (x - dice.unit(Stream.ERASE + 2)[:, None]).abs() < half  # (n, w)
+    rows = (y - dice.unit(Stream.ERASE)[:, None]).abs() < half  # (n, h)
+    columns = (x - dice.unit(Stream.ERASE + 1)[:, None]).abs() < half  # (n, w)
     return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.5)

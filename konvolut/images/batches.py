@@ -58,7 +58,7 @@ class Batches:
         return np.argsort(dice(self.seed, epoch, np.arange(len(self.labels)), Stream.ORDER), kind="stable")
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Every picture once, in steps whose sizes differ by at most one: a last batch of one would upset batch norm."""
+        """Every picture once, in steps whose sizes differ by at most one: a short last batch would upset batch norm."""
         colours = self.colours() if self.how.lighting else None
         for index in np.array_split(self.order(number), len(self)):
             images = unit(self.pictures[index])
@@ -82,8 +82,9 @@ def normalise(images: Float[Tensor, "n c h w"], spec: InputSpec) -> Float[Tensor
     return images.sub(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
-def in_order(pictures: Pictures, spec: InputSpec, size: int = 256) -> Iterator[Float[Tensor, "n c h w"]]:
-    """The pictures as they are, `size` at a time: what evaluation takes."""
+def in_order(pictures: Pictures, spec: InputSpec, pixels: int = 1 << 20) -> Iterator[Float[Tensor, "n c h w"]]:
+    """The pictures as they are, some `pixels` at a time (20 of 224 px, and never more than 256): what evaluation takes."""
+    size = min(256, max(1, pixels // spec.size**2))
     for start in range(0, len(pictures), size):
         yield normalise(unit(pictures[start : start + size]), spec)
 

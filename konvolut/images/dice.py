@@ -27,7 +27,7 @@ class Stream(IntEnum):
     SATURATION = 9
     HUE = 10
     LIGHTING = 11  # and 12, 13: one for each principal colour
-    ERASE = 14  # and 15, 16: its chance, row and column
+    ERASE = 14  # its row; 15: its column
     DRAWN = 32  # and on: the made world's own
 
 

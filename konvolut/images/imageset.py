@@ -48,11 +48,15 @@ class ImageSet:
     splits: Mapping[str, Split]
     mirrors: bool = True  # does a picture keep its class when it is mirrored left to right?
     notes: tuple[str, ...] = ()  # what was decided when it was opened, in words for the card
+    val: float = (
+        0.1  # the share that was asked for validation, and the seed that chose it: they open the same set again
+    )
+    seed: int = 0
 
     @property
     def digest(self) -> str:
         """SHA-256 over classes, roles, labels and contents; the order of files on disk does not matter."""
-        total = sha256("\n".join(self.classes).encode())
+        total = sha256("\n".join(self.classes).encode(errors="surrogateescape"))
         for role in sorted(self.splits):
             split = self.splits[role]
             lines = sorted(f"{role} {label} {h}" for label, h in zip(split.labels.tolist(), split.hashes, strict=True))

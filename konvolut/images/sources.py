@@ -52,7 +52,7 @@ def open_images(where: str | Path, val: float = 0.1, seed: int = 0) -> ImageSet:
         path = Path(where).expanduser()
         name, given = path.resolve().name, complete(_from_path(path, text), text, val, seed)
     mirrors, reason = _mirrors(text, given.classes)
-    return ImageSet(name, text, given.classes, given.splits, mirrors, given.notes + reason)
+    return ImageSet(name, text, given.classes, given.splits, mirrors, given.notes + reason, val, seed)
 
 
 def _from_path(path: Path, text: str) -> Given:

@@ -29,7 +29,7 @@ class Material:
 
 @cache
 def material(where: str, size: int, train: int, val: int = 500) -> Material:
-    """`train` and `val` pictures of the training split of `where`, both balanced as it is, by content hash."""
+    """`train` and `val` pictures of the training split of `where`, chosen by content hash."""
     images = open_images(where, val=0.0)
     split = images.splits["train"]
     order = np.argsort(np.array(split.hashes), kind="stable")

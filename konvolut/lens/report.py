@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from konvolut.errors import KonvolutError
+from konvolut.errors import KonvolutError, RunError
 from konvolut.figures import Page
 from konvolut.images.imageset import ImageSet
 from konvolut.images.sources import open_images
@@ -61,9 +61,11 @@ def write_report(
 def report_again(run: Run, out: str | Path | None = None) -> Path:
     """Write the report of a finished run anew from its folder, and from its pictures where they can still be opened."""
     card, evaluation = run.card, run.evaluation()
+    if out and Path(out).exists():
+        raise RunError(f"{out}: already there, and nothing is overwritten; another --out")
     images: ImageSet | None
     try:
-        images = open_images(card.data["where"], val=card.recipe.val, seed=card.recipe.seed)
+        images = open_images(card.data["where"], val=card.data["val"], seed=card.data["seed"])
         changed = images.digest != card.data.get("digest")
     except KonvolutError:
         images, changed = None, False

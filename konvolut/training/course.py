@@ -15,7 +15,7 @@ from konvolut.images.batches import Batches, hold, unit
 from konvolut.images.imageset import ImageSet, Split
 from konvolut.nets.arch import build, digest
 from konvolut.training.evaluate import evaluate
-from konvolut.training.loop import Epoch, Step, Training
+from konvolut.training.loop import Epoch, Step, Training, usable
 from konvolut.training.metrics import Evaluation
 from konvolut.training.plan import Plan, plan
 from konvolut.training.recipe import Recipe
@@ -24,6 +24,7 @@ from konvolut.training.run import (
     Card,
     Run,
     checkpoint,
+    claim,
     free_folder,
     machine,
     save_card,
@@ -54,6 +55,7 @@ class Course:
         self.training = Training(net, self.batches, recipe, device)
         self.best: tuple[float, dict[str, Tensor]] = (-1.0, {})  # validation accuracy, and the weights that had it
         self.run = Run(out, self.card())
+        self.stopped = False  # is this the rest of a run that was stopped?
 
     def card(self) -> Card:
         plan, images = self.plan, self.images
@@ -70,6 +72,8 @@ class Course:
                 "name": images.name,
                 "where": images.where,
                 "digest": images.digest,
+                "val": images.val,
+                "seed": images.seed,
                 "notes": list(images.notes),
                 "counts": {role: split.counts(len(images.classes)) for role, split in images.splits.items()},
             },
@@ -87,17 +91,18 @@ class Course:
         self.finish()
 
     def begin(self) -> None:
-        """Make the folder, or go on where the last finished epoch left it."""
-        path = self.run.path
-        path.mkdir(parents=True, exist_ok=True)
-        if state := checkpoint(self.run):
+        """Claim a folder for a new run, or go on where the last finished epoch left a stopped one."""
+        log = self.run.path / "log.jsonl"
+        if not self.stopped:
+            claim(self.run)
+            log.touch()
+        elif state := checkpoint(self.run):
             self.training.restore(state["training"])
             self.best = (state["best_accuracy"], state["best"])
-            lines = (path / "log.jsonl").read_text().splitlines(keepends=True)
-            write(path / "log.jsonl", "".join(lines[: self.training.epochs_done]).encode())
+            lines = log.read_text().splitlines(keepends=True)
+            write(log, "".join(lines[: self.training.epochs_done]).encode())
         else:
-            write(path / "log.jsonl", b"")
-            save_card(self.run)
+            write(log, b"")
 
     def note(self, epoch: Epoch) -> None:
         """Validate, log, checkpoint: in this order, so that a log line without its checkpoint can be cut off."""
@@ -121,16 +126,15 @@ class Course:
         save_checkpoint(self.run, state)
 
     def finish(self) -> None:
-        """Keep the weights, and read the test split, once."""
+        """Keep the weights, and read the test split, once. With nothing held out, the training pictures must do."""
         if self.best[1]:
             self.training.net.load_state_dict(self.best[1])
         save_weights(self.run, self.training.net)
         results = {}
-        for role in ("val", "test"):
-            if role in self.images.splits:
-                found = self.evaluation(role)
-                save_evaluation(self.run, found)  # the test's lies there in the end, where there is one
-                results[role] = result(found)
+        for role in [r for r in ("val", "test") if r in self.images.splits] or ["train"]:
+            found = self.evaluation(role)
+            save_evaluation(self.run, found)  # the test's lies there in the end, where there is one
+            results[role] = result(found)
         seconds = sum(entry["seconds"] for entry in self.run.log())
         self.run = Run(self.run.path, replace(self.run.card, results=results, seconds=seconds))
         save_card(self.run)
@@ -180,7 +184,7 @@ def evaluate_run(run: Run, images: ImageSet, role: str = "test", device: str = "
         )
     places = torch.tensor([run.card.classes.index(name) for name in images.classes])
     split = replace(split, labels=places[torch.from_numpy(split.labels)].numpy())
-    return answers(run.net().to(device), split, hold(split, run.card.input), run.card, role, device)
+    return answers(run.net().to(usable(device)), split, hold(split, run.card.input), run.card, role, device)
 
 
 def resume(run: Run, images: ImageSet, device: str = "cpu") -> Course:
@@ -190,7 +194,7 @@ def resume(run: Run, images: ImageSet, device: str = "cpu") -> Course:
     if images.digest != run.card.data["digest"]:
         raise RunError(f"{run.path}: the pictures at {images.where} are not those it was trained on; start a new run")
     course = Course(images, run.plan(), run.path, device)
-    course.run = run
+    course.run, course.stopped = run, True
     return course
 
 
@@ -209,7 +213,7 @@ def train(
 
     `settings` are single fields of the recipe: train(images, epochs=3). For progress, iterate a `Course` instead.
     """
-    found = plan(images, net, recipe, settings, size, minutes)
+    found = plan(images, net, recipe, settings, size, minutes, device)
     course = Course(images, found, free_folder(out, f"{images.name}-{found.name.replace('/', '_')}"), device)
     for _ in course:
         pass

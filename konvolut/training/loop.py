@@ -61,7 +61,7 @@ class Training:
         while self.epochs_done < self.recipe.epochs:
             start, total = perf_counter(), Tally()
             # Dropout draws from torch's generator: seeded here, its masks are a matter of the epoch alone.
-            torch.manual_seed(self.recipe.seed * 1_000_003 + self.epochs_done)
+            torch.manual_seed((self.recipe.seed * 1_000_003 + self.epochs_done) % 2**63)
             self.net.train()
             first = self.epochs_done * len(self.batches)
             for number, batch in enumerate(self.batches.epoch(self.epochs_done), start=first):

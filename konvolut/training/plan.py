@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
@@ -21,6 +22,7 @@ from konvolut.training.recipes import affordable, default_recipe
 from konvolut.types import Picture, Shape
 
 SMALL = 40  # px: pictures up to here are trained at their own size
+MOST = 2048  # px: and none is trained on at more
 LEAST = 16  # px: and ones smaller than this are enlarged
 LEAST_REDUCED = 20  # px: no picture that is larger is made smaller than this to save time ...
 FEWEST = 5  # ... so that there is time for this many epochs
@@ -53,12 +55,17 @@ class Look:
 def look(images: ImageSet, most: int = 64) -> Look:
     """Glance at up to `most` training pictures, spread evenly over the split."""
     split = images.splits["train"]
-    some = [split.picture(i) for i in range(0, len(split), max(1, len(split) // most))]
+    sides, some = [], []
+    for i in range(0, len(split), -(-len(split) // most)):
+        picture = split.picture(i)
+        sides.append(max(picture.shape[:2]))
+        every = -(-sides[-1] // 128)  # thinned at once: most photographs do not fit into memory together
+        some.append(picture[::every, ::every].copy())
     grey = all(is_grey(picture) for picture in some)
-    pixels = np.concatenate([(p[..., :1] if grey else p).reshape(-1, 1 if grey else p.shape[2])[::7] for p in some])
+    pixels = np.concatenate([(p[..., :1] if grey else p).reshape(-1, 1 if grey else p.shape[2]) for p in some])
     mean, std = pixels.mean(0) / 255, pixels.std(0) / 255
     return Look(
-        int(np.median([max(p.shape[:2]) for p in some])),
+        int(np.median(sides)),
         grey,
         tuple(round(float(m), 3) for m in mean),
         tuple(round(max(float(s), 0.02), 3) for s in std),
@@ -76,13 +83,20 @@ def plan(
     settings: Mapping[str, Any] | None = None,
     size: int | None = None,
     minutes: float | None = None,
+    device: str = "cpu",
 ) -> Plan:
     """Choose what is left open.
 
     `recipe` is taken as it is; without one the net's default is taken, and `settings` change single fields of either.
     With `size` (px) the table is not altered, and ArchError names the row that does not fit. `minutes` plans epochs,
-    and the size where that is open too, from a rate measured here.
+    and a smaller size where that is open too, from rates measured here on `device`.
     """
+    if size is not None and not 1 <= size <= MOST:
+        raise RecipeError(f"size = {size}; it is a side in px, between 1 and {MOST}")
+    if minutes is not None and not (isfinite(minutes) and minutes > 0):
+        raise RecipeError(f"minutes = {minutes:g}; it is a time, above 0")
+    if minutes is not None and "epochs" in (settings or {}):
+        raise RecipeError("minutes and epochs: one plans the other; give one of them")
     settings = dict(settings or {})
     changed(recipe or Recipe(), settings)  # a misspelt field is said before anything that takes time
     seen = look(images)
@@ -104,7 +118,7 @@ def plan(
         reasons.append("1 channel: every picture looked at is grey")
     arch, changes = table(net, fitted, (channels, size, size), len(images.classes))
     if recipe is None:
-        recipe, why = default_recipe(arch, images)
+        recipe, why = default_recipe(arch, images, settings, timed=minutes is not None)
         reasons += why
     found = Plan(
         name=net,
@@ -115,7 +129,9 @@ def plan(
         changes=changes,
         reasons=tuple(reasons),
     )
-    return found if minutes is None else within(found, images, minutes)
+    if minutes is None:
+        return found
+    return within(found, images, minutes, device, smaller=fitted)
 
 
 def own_size(net: str, seen: Look, channels: int, images: ImageSet) -> tuple[int, str]:
@@ -150,30 +166,33 @@ def table(net: str, fitted: bool, shape: Shape, classes: int) -> tuple[Arch, tup
     return linear, changes
 
 
-def within(found: Plan, images: ImageSet, minutes: float) -> Plan:
-    """As many epochs as fit into `minutes`, by a rate measured on a few steps here."""
-    if minutes <= 0:
-        raise RecipeError(f"minutes = {minutes:g}; it is a time, above 0")
-    count = len(images.splits["train"])
-    rate = images_per_s(found, count)
-    epochs = int(0.9 * minutes * 60 * rate / count)  # a tenth for validation and for a rate that was too rosy
+def within(found: Plan, images: ImageSet, minutes: float, device: str, smaller: bool) -> Plan:
+    """As many epochs as fit into `minutes`, and with `smaller` a smaller size where they would be too few."""
+    count, side = len(images.splits["train"]), found.spec.size
+    for size in (side, 4 * (side * 3 // 16), 4 * (side // 8)) if smaller else (side,):
+        arch, changes = table(found.name, smaller, (found.spec.channels, size, size), len(images.classes))
+        tried = replace(found, arch=arch, changes=changes, spec=replace(found.spec, size=arch.input[1]))
+        rate = images_per_s(tried, count, device)
+        epochs = int(0.9 * minutes * 60 * rate / count)  # a tenth for validation and for a rate that was too rosy
+        if epochs >= FEWEST or size <= LEAST_REDUCED:
+            break
     if epochs < 1:
         raise RecipeError(
-            f"minutes = {minutes:g}; one epoch of {found.name} at {found.spec.size} px takes {count / rate / 60:.1f} here; "
+            f"minutes = {minutes:g}; an epoch of {found.name} at {size} px takes {count / rate / 60:.3g} here; "
             "more minutes, a smaller --size or a smaller --net"
         )
     recipe = replace(found.recipe, epochs=min(epochs, 300))
-    why = f"{recipe.epochs} epochs: {minutes:g} minutes at {rate:.0f} pictures a second, measured here"
-    return replace(found, recipe=recipe, reasons=(*found.reasons, why))
+    why = f"{recipe.epochs} epochs at {tried.spec.size} px: {minutes:g} minutes at {rate:.0f} pictures a second, measured here"
+    return replace(tried, recipe=recipe, reasons=(*found.reasons, why))
 
 
-def images_per_s(found: Plan, count: int, steps: int = 4) -> float:
+def images_per_s(found: Plan, count: int, device: str, steps: int = 4) -> float:
     """Training rate of `found` on grey pictures of its size; the first step warms up and is not counted."""
     size = min(found.recipe.batch, count)
     spec = found.spec
     blank = np.full((size, spec.size, spec.size, spec.channels), 127, np.uint8)
     batches = Batches(blank, np.arange(size) % 2, spec, size, how=found.recipe.augment)
-    training = Training(build(found.arch), batches, replace(found.recipe, epochs=steps + 1, batch=size))
+    training = Training(build(found.arch), batches, replace(found.recipe, epochs=steps + 1, batch=size), device)
     seconds = []
     for _ in range(steps + 1):
         start = perf_counter()

@@ -62,7 +62,12 @@ def changed(recipe: Recipe, values: dict[str, Any]) -> Recipe:
 
     Raises RecipeError for an unknown name (with the nearest), a wrong type, or a value out of range.
     """
-    flat = {k: v for k, v in values.items() if k != "augment"} | dict(values.get("augment", {}))
+    nested = values.get("augment", {})
+    if not isinstance(nested, dict):
+        raise RecipeError(
+            f"augment = {nested!r}; it is a table of fields, and each goes by its own name: --set rotate=10"
+        )
+    flat = {k: v for k, v in values.items() if k != "augment"} | nested
     for name in flat:
         if name not in LEAVES:
             raise RecipeError(f"no field {name!r} in a recipe{nearest(name, LEAVES)}")

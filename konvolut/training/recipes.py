@@ -1,12 +1,13 @@
 """The recipe a net is trained by when the user names none, and why it is that."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from konvolut.images.augment import Augment
 from konvolut.images.imageset import ImageSet
 from konvolut.nets.arch import Arch, facts
-from konvolut.training.recipe import Recipe
+from konvolut.training.recipe import Recipe, changed
 
 MOST_MACS = (
     1e13  # forward, over a whole run: some ten minutes on two cores, at three times that for forward and backward
@@ -21,20 +22,20 @@ def affordable(arch: Arch, count: int) -> int:
     return int(MOST_MACS / (count * sum(fact.macs for fact in facts(arch))))
 
 
-def default_recipe(arch: Arch, images: ImageSet) -> tuple[Recipe, list[str]]:
-    """A recipe for the fitted table, and the reasons, in words. Everything here was tuned on validation pictures only."""
+def default_recipe(
+    arch: Arch, images: ImageSet, settings: Mapping[str, Any], timed: bool = False
+) -> tuple[Recipe, list[str]]:
+    """A recipe for the fitted table with the user's `settings` in it, and the reasons for the rest, in words.
+
+    `timed`: the epochs will be planned from a time, so nothing is said of them. Everything here was chosen on validation
+    pictures.
+    """
     count = len(images.splits["train"])
     grey, normed = arch.input[0] == 1, has_norm(arch)
-    by_passes = round(PASSES[normed] / count)
-    by_cost = affordable(arch, count)
-    epochs = min(max(min(by_passes, by_cost), EPOCHS[0]), EPOCHS[1])
-    batch = min(128 if normed else 64, max(8, count // 16), count)
-    reasons = [
-        f"{epochs} epochs: "
-        + (f"some {PASSES[normed]:,} pictures in all" if by_passes <= by_cost else "about ten minutes on two cores"),
-        f"mirrored left to right: {'yes' if images.mirrors else 'no'}",
-    ]
-    far = 1.0 if epochs >= FEW else 0.5
+    by_passes, by_cost = round(PASSES[normed] / count), affordable(arch, count)
+    epochs = settings.get("epochs", min(max(min(by_passes, by_cost), EPOCHS[0]), EPOCHS[1]))
+    batch = settings.get("batch", min(128 if normed else 64, max(8, count // 16), count))
+    far = 1.0 if timed or epochs >= FEW else 0.5
     recipe = Recipe(
         epochs=epochs,
         batch=batch,
@@ -49,12 +50,18 @@ def default_recipe(arch: Arch, images: ImageSet) -> tuple[Recipe, list[str]]:
             saturation=0.0 if grey else 0.2,
         ),
     )
-    recipe = replace(recipe, **pace(arch, batch, normed))
-    reasons.append(
-        f"learning rate {recipe.lr:g}: "
-        + ("batch norm allows a large one" if normed else "no batch norm, so a small one, and clipped gradients")
-        + f", at a batch of {batch}"
-    )
+    recipe = changed(replace(recipe, **pace(arch, batch, normed)), dict(settings))
+    reasons = []
+    if not timed and "epochs" not in settings:
+        reasons.append(
+            f"{epochs} epochs, {epochs * count:,} pictures in all: "
+            + ("enough for a small set" if by_passes <= by_cost else "about ten minutes on two cores, at most")
+        )
+    if "flip" not in settings:
+        reasons.append(f"mirrored left to right: {'yes' if images.mirrors else 'no'}")
+    if "lr" not in settings:
+        norm = "batch norm allows a large one" if normed else "without batch norm, a small one"
+        reasons.append(f"learning rate {recipe.lr:.3g} at a batch of {batch}: {norm}")
     return recipe, reasons
 
 

@@ -4,14 +4,18 @@ import json
 import os
 import platform
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -83,7 +87,8 @@ class Run:
         if not file.exists():
             raise RunError(f"{self.path}: not finished, it has no weights; konvolut train --resume {self.path}")
         net = build(self.arch())
-        net.load_state_dict(load_file(file))
+        with sound(file):
+            net.load_state_dict(load_file(file))
         return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def evaluation(self) -> Evaluation:
@@ -91,7 +96,7 @@ class Run:
         file = self.path / "evaluation.npz"
         if not file.exists():
             raise RunError(f"{self.path}: not finished, it has no evaluation; konvolut train --resume {self.path}")
-        with np.load(file, allow_pickle=False) as held:
+        with sound(file), file.open("rb") as bytes_, np.load(bytes_, allow_pickle=False) as held:
             return Evaluation(
                 str(held["split"]), self.card.classes, tuple(held["names"].tolist()), held["labels"], held["logits"]
             )
@@ -116,7 +121,32 @@ def open_run(path: str | Path) -> Run:
 
 
 def save_card(run: Run) -> None:
-    write(run.path / "card.json", json.dumps(asdict(run.card), indent=1, ensure_ascii=False).encode())
+    write(run.path / "card.json", plain(run.card))
+
+
+def claim(run: Run) -> None:
+    """Make the folder of a new run with its card. Raises RunError when another run has come first."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    try:
+        with (run.path / "card.json").open("xb") as file:
+            file.write(plain(run.card))
+    except FileExistsError:
+        raise RunError(f"{run.path}: another run has just begun there; another --out, or the same line again") from None
+
+
+def plain(card: Card) -> bytes:
+    text = json.dumps(asdict(card), indent=1, ensure_ascii=False)
+    return text.encode(errors="surrogateescape")  # a folder's name need not be UTF-8
+
+
+@contextmanager
+def sound(file: Path) -> Iterator[None]:
+    """Turns what readers raise on a damaged file into one line that names it."""
+    try:
+        yield
+    except (SafetensorError, UnpicklingError, BadZipFile, ValueError, KeyError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{file}: damaged ({reason}); restore it, or train again") from None
 
 
 def save_weights(run: Run, net: nn.Module) -> None:
@@ -144,8 +174,9 @@ def checkpoint(run: Run) -> dict[str, Any] | None:
     file = run.path / "checkpoint.pt"
     if not file.exists():
         return None
-    held: dict[str, Any] = torch.load(file, weights_only=True)
-    return held
+    with sound(file):
+        held: dict[str, Any] = torch.load(file, weights_only=True)
+        return {part: held[part] for part in ("training", "best_accuracy", "best")}
 
 
 def write(path: Path, data: bytes) -> None:

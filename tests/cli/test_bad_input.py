@@ -115,6 +115,32 @@ def two_seeds(root):
     return ["lab", "run", "A9", "--seeds", "2"], r"ClaimError: A9: 2 seeds; at least 3"
 
 
+def recipe_that_is_a_folder(root):
+    album(root / "photos", {"cat": 9, "dog": 9})
+    return ["train", "photos", "--recipe", "photos"], r"photos: Is a directory"
+
+
+def report_over_a_file(root):
+    trained(root)
+    (root / "thesis.html").write_text("mine")
+    return [
+        "report",
+        "run",
+        "--out",
+        "thesis.html",
+    ], r"RunError: thesis\.html: already there, and nothing is overwritten"
+
+
+def settings_of_a_resumed_run(root):
+    trained(root)
+    return ["train", "--resume", "run", "--epochs", "9"], r"RecipeError: --resume run: .*leave out --epochs"
+
+
+def share_that_is_a_word(root):
+    album(root / "photos", {"cat": 9, "dog": 9})
+    return ["train", "photos", "--set", "val=abc"], r"RecipeError: val = 'abc'"
+
+
 def unknown_device(root):
     album(root / "photos", {"cat": 9, "dog": 9})
     return ["train", "photos", "--net", "lenet", "--device", "abacus"], r"RunError: device 'abacus'"
@@ -132,7 +158,8 @@ def trained(root):
 CASES = (
     no_folder, empty_folder, one_class, a_class_without_a_picture, no_image, cut_off_jpeg, unknown_net, net_too_large,
     batch_too_large, unknown_field, classes_that_differ, missing_csv_file, run_of_another_version, missing_picture,
-    folder_in_use, unknown_command, unknown_claim, two_seeds, unknown_device, unknown_language,
+    folder_in_use, unknown_command, unknown_claim, two_seeds, recipe_that_is_a_folder,
+    report_over_a_file, settings_of_a_resumed_run, share_that_is_a_word, unknown_device, unknown_language,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from spoken import konvolut
-from untidy import untidy
+from untidy import album, untidy
 
 from konvolut.images.sources import open_images
 from konvolut.training.run import open_run
@@ -65,6 +65,31 @@ def test_every_family_trains_on_every_kind_of_data(net, data, tmp_path):
     name = net if net in ("lenet", "resnet-20") else f"{net}/4"
     run = train(small, name, out=tmp_path / "run", epochs=1, batch=8)
     assert run.card.results["test"]["n"] == len(few["test"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", FAMILIES)
+def test_every_family_trains_at_its_own_width(net, say, tmp_path):
+    untidy(tmp_path / "odd", per_class=6)
+    for data in ("digits", "drawn", "odd"):
+        told = say("train", data, "--net", net, "--epochs", "1", "--json")
+        assert told.status == 0, told.err
+
+
+def test_names_are_printed_as_they_are(say, tmp_path):
+    album(tmp_path / "photos", {"[red]": 9, "dog": 9})
+    assert say("train", "photos", "--net", "lenet", "--epochs", "1", "--out", "a run").status == 0
+    assert "[red]" in say("eval", "a run", "photos").out
+    told = say("train", "photos", "--net", "lenet", "--epochs", "1", "--out", "an other")
+    assert "konvolut predict 'an other' PICTURE" in told.out
+
+
+def test_an_empty_folder_is_no_success(say, tmp_path):
+    untidy(tmp_path / "odd", per_class=6)
+    say("train", "odd", "--net", "lenet", "--epochs", "1", "--out", "run")
+    (tmp_path / "none").mkdir()
+    told = say("predict", "run", "none")
+    assert (told.status, told.err.strip()) == (1, "no pictures there")
 
 
 def test_show_prints_the_table_and_what_differs(say):

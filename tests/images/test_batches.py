@@ -52,7 +52,7 @@ def test_training_and_serving_normalise_alike():
     ours = normalise(unit(pictures), spec)
     assert ours.is_contiguous(memory_format=torch.channels_last)
     assert np.allclose(ours.numpy(), reference(pictures, spec), atol=1e-6)
-    assert torch.equal(torch.cat(list(in_order(pictures, spec, size=2))), ours)
+    assert torch.equal(torch.cat(list(in_order(pictures, spec, pixels=8))), ours)
 
 
 def test_held_pictures_are_those_of_the_split_in_memory_or_in_a_file(monkeypatch):

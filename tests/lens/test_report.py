@@ -69,7 +69,15 @@ def image_set(names, labels, classes, role="test"):
 
 def run_in(path, classes, epochs=3, **fields):
     counts = {"train": [5] * len(classes), "test": [2] * len(classes)}
-    data = {"name": "things", "where": "my things/", "digest": "d" * 64, "notes": ["by folder"], "counts": counts}
+    data = {
+        "name": "things",
+        "where": "my things/",
+        "val": 0.1,
+        "seed": 0,
+        "digest": "d" * 64,
+        "notes": ["by folder"],
+        "counts": counts,
+    }
     recipe = Recipe(epochs=7, lr=0.05, augment=Augment(flip=True))
     path.mkdir(exist_ok=True)
     if epochs:

@@ -1,6 +1,7 @@
 """A run on disk: what is written, what a resumed one comes to, and how often the test split is read."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -66,10 +67,10 @@ def test_predict_lists_what_it_cannot_read(finished, folder, tmp_path):
     assert len(answers) == len(finished.evaluation().labels)
 
 
-@pytest.mark.parametrize("keep", ["last", "best"])
-def test_a_resumed_run_is_the_uninterrupted_run_to_the_bit(folder, tmp_path, keep):
-    images = open_images(folder)
-    planned = plan(images, "lenet", settings={**CHEAP, "keep": keep})
+@pytest.mark.parametrize(("keep", "seed"), [("last", 0), ("best", 3)])
+def test_a_resumed_run_is_the_uninterrupted_run_to_the_bit(folder, tmp_path, keep, seed):
+    images = open_images(folder, val=0.2, seed=seed)
+    planned = plan(images, "lenet", settings={**CHEAP, "keep": keep, "seed": seed})
     whole = Course(images, planned, tmp_path / "whole")
     list(whole)
     stopped = Course(images, planned, tmp_path / "stopped")
@@ -80,7 +81,9 @@ def test_a_resumed_run_is_the_uninterrupted_run_to_the_bit(folder, tmp_path, kee
         log.write('{"epoch": 2, "lr": 9}\n')
     with pytest.raises(RunError, match=r"not finished.*konvolut train --resume"):
         open_run(tmp_path / "stopped").net()
-    rest = resume(open_run(tmp_path / "stopped"), images)
+    held = open_run(tmp_path / "stopped").card.data  # what a later process knows of the pictures
+    again = open_images(held["where"], val=held["val"], seed=held["seed"])
+    rest = resume(open_run(tmp_path / "stopped"), again)
     list(rest)
     assert lines(whole.run) == lines(rest.run)
     pairs = zip(whole.run.net().state_dict().values(), rest.run.net().state_dict().values(), strict=True)
@@ -158,3 +161,39 @@ def test_a_set_with_a_class_the_run_never_saw_is_refused(finished, tmp_path):
 def test_classes_of_another_set_are_matched_by_name(finished, tmp_path):
     found = evaluate_run(finished, open_images(album(tmp_path / "two", {"red_disc": 10, "BARS": 10})))
     assert set(found.labels.tolist()) == {0, 2}
+
+
+def test_two_runs_never_share_a_folder(folder, tmp_path):
+    images = open_images(folder)
+    planned = plan(images, "lenet", settings=CHEAP)
+    first, second = (Course(images, planned, tmp_path / "run") for _ in range(2))
+    next(iter(first))
+    with pytest.raises(RunError, match="another run has just begun there"):
+        next(iter(second))
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "evaluation.npz"])
+def test_a_damaged_file_is_named(finished, tmp_path, file):
+    run = tmp_path / "run"
+    shutil.copytree(finished.path, run)
+    whole = (run / file).read_bytes()
+    (run / file).write_bytes(whole[: len(whole) // 2])
+    opened = open_run(run)
+    with pytest.raises(RunError, match=rf"{file}: damaged \("):
+        opened.net() if file.startswith("weights") else opened.evaluation()
+
+
+def test_a_damaged_checkpoint_is_named(folder, tmp_path):
+    images = open_images(folder)
+    stopped = Course(images, plan(images, "lenet", settings=CHEAP), tmp_path / "run")
+    next(iter(stopped))
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK no checkpoint")
+    with pytest.raises(RunError, match=r"checkpoint\.pt: damaged"):
+        next(iter(resume(open_run(tmp_path / "run"), images)))
+
+
+def test_a_set_with_nothing_held_out_is_judged_on_its_training_pictures_and_says_so(tmp_path):
+    images = open_images(album(tmp_path / "two", {"a": 1, "b": 1}))
+    run = train(images, "lenet", out=tmp_path / "run", epochs=1, batch=2)
+    assert run.card.results["train"]["n"] == 2
+    assert run.evaluation().split == "train"

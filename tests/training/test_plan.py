@@ -1,5 +1,7 @@
 """What is chosen when the user leaves it open."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,10 +50,42 @@ def test_settings_win_over_the_default_recipe():
     assert plan(made(30), recipe=Recipe(lr=0.25), settings={"epochs": 2}).recipe == Recipe(lr=0.25, epochs=2)
 
 
+def test_a_reason_is_given_only_for_what_was_chosen():
+    own = plan(made(30), settings={"epochs": 3, "lr": 0.5, "flip": False}).reasons
+    assert not any(word in reason for reason in own for word in ("epochs", "learning rate", "mirrored"))
+    chosen = plan(made(30), settings={"batch": 8})
+    assert f"learning rate {0.2 * 8 / 128:.3g} at a batch of 8" in " ".join(chosen.reasons)
+    assert f"{chosen.recipe.epochs} epochs, {chosen.recipe.epochs * 40:,} pictures in all" in " ".join(chosen.reasons)
+
+
+def test_a_look_is_at_no_more_pictures_than_it_says():
+    reads = []
+    images = made(20, count=127)
+    train = images.splits["train"]
+    load = train.load
+    spied = replace(train, load=lambda name: (reads.append(name), load(name))[1])
+    look(replace(images, splits={"train": spied}), most=64)
+    assert len(reads) == 64
+
+
+@pytest.mark.parametrize(
+    ("wish", "gist"),
+    [
+        ({"size": 0}, "size = 0; it is a side in px"),
+        ({"size": 10**6}, "between 1 and 2048"),
+        ({"minutes": float("nan")}, "minutes = nan"),
+        ({"minutes": 1.0, "settings": {"epochs": 3}}, "one plans the other"),
+    ],
+)
+def test_sizes_and_times_out_of_range_are_refused(wish, gist):
+    with pytest.raises(RecipeError, match=gist):
+        plan(made(30), **wish)
+
+
 def test_minutes_plan_epochs_from_a_rate_measured_here():
     few, more = (plan(made(30), "lenet", minutes=m).recipe.epochs for m in (0.02, 0.2))
     assert 1 <= few < more <= 300
-    with pytest.raises(RecipeError, match=r"minutes = 1e-06; one epoch of lenet"):
+    with pytest.raises(RecipeError, match=r"minutes = 1e-06; an epoch of lenet"):
         plan(made(30), "lenet", minutes=1e-6)
     with pytest.raises(RecipeError, match="above 0"):
         plan(made(30), "lenet", minutes=-1.0)
