@@ -1,10 +1,12 @@
 """The two READMEs say the same, and every command in them works, in the order they give, in one folder."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean, median, stdev
 
 import pytest
 from PIL import Image
@@ -43,9 +45,26 @@ def run(words: list[str] | str, desk: Path) -> None:
 def test_both_languages_give_the_same_commands_and_code():
     assert commands(ENGLISH) == commands(CHINESE)
     assert blocks(ENGLISH, "python") == blocks(CHINESE, "python")
-    assert re.findall(r"\d+\.\d+", ENGLISH.partition("<!-- figures -->")[2]) == re.findall(
-        r"\d+\.\d+", CHINESE.partition("<!-- figures -->")[2]
+    english, chinese = (
+        re.findall(r"\d+\.\d+", text.partition("<!-- figures -->")[2].partition("\n\n")[0])
+        for text in (ENGLISH, CHINESE)
     )
+    assert english == chinese
+
+
+def test_the_figures_are_those_of_the_stored_results():
+    stored = {f.stem: json.loads(f.read_text()) for f in (ROOT / "bench" / "results").glob("*.json")}
+    accuracy, seconds = ([run[what] for run in stored["digits"]["runs"]] for what in ("accuracy", "seconds"))
+    small, large = (case["ratios"] for case in stored["train_cpu"]["cases"])
+    told = [
+        f"{100 * fmean(accuracy):.2f}",
+        f"{100 * stdev(accuracy):.2f}",
+        f"{fmean(seconds):.1f}",
+        f"{stdev(seconds):.1f}",
+    ]
+    told += [f"{what(ratios):.2f}" for ratios in (small, large) for what in (fmean, stdev)]
+    told += [f"{median(times):.2f}" for times in stored["startup"]["seconds"].values()]
+    assert re.findall(r"\d+\.\d+", ENGLISH.partition("<!-- figures -->")[2].partition("\n\n")[0]) == told
 
 
 @pytest.mark.parametrize("line", [c for c in commands(ENGLISH) if c.startswith("make ")])
