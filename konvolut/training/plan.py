@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from konvolut.errors import RecipeError
+from konvolut.errors import ArchError, RecipeError
 from konvolut.images.batches import Batches
 from konvolut.images.imageset import ImageSet
 from konvolut.images.preprocess import InputSpec
@@ -18,14 +18,14 @@ from konvolut.nets.fit import fit, fixed, unaltered_side
 from konvolut.nets.variants import without_last_activation
 from konvolut.training.loop import Training
 from konvolut.training.recipe import Recipe, changed
-from konvolut.training.recipes import affordable, default_recipe
+from konvolut.training.recipes import affordable, default_recipe, has_norm
 from konvolut.types import Picture, Shape
 
 SMALL = 40  # px: pictures up to here are trained at their own size
 MOST = 2048  # px: and none is trained on at more
 LEAST = 16  # px: and ones smaller than this are enlarged
 LEAST_REDUCED = 20  # px: no picture that is larger is made smaller than this to save time ...
-FEWEST = 5  # ... so that there is time for this many epochs
+FEWEST = {True: 5, False: 8}  # ... so that there is time for this many epochs, with and without batch norm
 SMALL_NET, LARGE_NET = "resnet-20", "resnet-18"
 
 
@@ -138,21 +138,27 @@ def own_size(net: str, seen: Look, channels: int, images: ImageSet) -> tuple[int
     """The side, in px, that pictures are trained at when the user names none, and why."""
     size = max(4 * -(-seen.side // 4), LEAST)
     if seen.side > SMALL:
-        enough = unaltered_side(named(net), channels)
-        if enough < size:
-            return enough, f"the least that {net} takes as its paper prints it"
+        least = unaltered_side(named(net), channels)
+        if least < size:
+            return least, f"the least that {net} takes as its paper prints it"
         return size, "the pictures' own"
     if seen.side < LEAST:
         return size, f"the pictures of {seen.side} px are enlarged"
     count, classes = len(images.splits["train"]), len(images.classes)
-    for side in (size, size + 4, *range(size - 4, LEAST_REDUCED - 1, -4)):  # larger may be cheaper: a pool more stays
-        if affordable(table(net, True, (channels, side, side), classes)[0], count) >= FEWEST:
-            break
-    else:
-        side = min(size, LEAST_REDUCED)
+    sides = (size, size + 4, *range(size - 4, LEAST_REDUCED - 1, -4))  # a larger one may be cheaper: a pool more stays
+
+    def epochs(side: int) -> int:
+        try:
+            return affordable(table(net, True, (channels, side, side), classes)[0], count)
+        except ArchError:
+            return 0
+
+    paid = {side: epochs(side) for side in sides}
+    enough = FEWEST[has_norm(named(net))]
+    side = next((side for side in sides if paid[side] >= enough), max(sides, key=lambda side: paid[side]))
     if side == size:
         return size, "the pictures' own"
-    return side, f"at their own {size} px {net} cannot see every picture {FEWEST} times in ten minutes on two cores"
+    return side, f"at their own {size} px {net} cannot see every picture {enough} times in ten minutes on two cores"
 
 
 def table(net: str, fitted: bool, shape: Shape, classes: int) -> tuple[Arch, tuple[str, ...]]:
@@ -174,7 +180,7 @@ def within(found: Plan, images: ImageSet, minutes: float, device: str, smaller: 
         tried = replace(found, arch=arch, changes=changes, spec=replace(found.spec, size=arch.input[1]))
         rate = images_per_s(tried, count, device)
         epochs = int(0.9 * minutes * 60 * rate / count)  # a tenth for validation and for a rate that was too rosy
-        if epochs >= FEWEST or size <= LEAST_REDUCED:
+        if epochs >= FEWEST[has_norm(arch)] or size <= LEAST_REDUCED:
             break
     if epochs < 1:
         raise RecipeError(
