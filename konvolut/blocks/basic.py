@@ -1,44 +1,23 @@
 """Convolution, pooling, dropout and dense rows: the vocabulary that every table of 2012-2016 shares."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor, nn, tanh
+from torch import nn
 
-from konvolut.blocks.norm import dense_norm, map_norm
-from konvolut.blocks.spec import chosen, in_turn
+from konvolut.blocks.act import activation
+from konvolut.blocks.norm import dense_norm, map_norm, placed
+from konvolut.blocks.spec import in_turn
 from konvolut.errors import ArchError
 from konvolut.types import Shape
 
-
-class ScaledTanh(nn.Module):
-    """1.7159 tanh(2x/3), which takes 1 to 1 and -1 to -1. LeCun et al. 1998, eq. 6 and appendix A."""
-
-    def forward(self, batch: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        return 1.7159 * tanh(batch * (2 / 3))
-
-
-# Never in place: a hook on a convolution must see what the convolution gave.
-ACTS: dict[str, Callable[[], nn.Module | None]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "scaled tanh": ScaledTanh,
-    "none": lambda: None,
-}
-
-
-def activation(name: str) -> nn.Module | None:
-    """The activation called `name`, None for "none"."""
-    return chosen("act", name, ACTS)()
+Side = int | tuple[int, int]  # px: of a square, or its height and width
 
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A convolution, then its norm, then its activation; LRN comes after the activation, as in AlexNet (section 3.3).
+    """A convolution with its norm and its activation, in the order that `at` says (see `blocks.norm.PLACES`).
 
     (c, h, w) -> (out, floor((h + 2p - k) / s) + 1, the same of w). Submodules: conv, norm, act.
     """
@@ -46,12 +25,13 @@ class Conv:
     WIDTHS: ClassVar = ("out",)
 
     out: int
-    k: int  # px, the side of the square kernel
+    k: Side  # px, the kernel
     s: int = 1  # px between windows
-    p: int = 0  # px of zeros on every side
+    p: Side = 0  # px of zeros on every side
     groups: int = 1
     act: str = "relu"
     norm: str = "none"
+    at: str = "output"
     bias: bool = True
 
     def make(self, shape: Shape) -> nn.Module:
@@ -59,10 +39,8 @@ class Conv:
         if width % self.groups or self.out % self.groups:
             raise ArchError(f"{width} maps in and {self.out} out do not both split into {self.groups} groups")
         conv = nn.Conv2d(width, self.out, self.k, self.s, self.p, groups=self.groups, bias=self.bias)
-        norm, act = map_norm(self.norm, self.out), activation(self.act)
-        if self.norm == "lrn":
-            return in_turn(conv=conv, act=act, norm=norm)
-        return in_turn(conv=conv, norm=norm, act=act)
+        norm = map_norm(self.norm, width if self.at in ("input", "pre") else self.out)
+        return placed("conv", conv, norm, activation(self.act), self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +70,16 @@ class AvgPool:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptivePool:
+    """The means of side x side windows that share out the map between them: (c, h, w) -> (c, side, side)."""
+
+    side: int  # px
+
+    def make(self, shape: Shape) -> nn.Module:
+        return nn.AdaptiveAvgPool2d(self.side)
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalAvgPool:
     """The mean of each map: (c, h, w) -> (c,). Lin et al. 2013, section 3.2."""
 
@@ -117,13 +105,15 @@ class Dense:
     act: str = "relu"
     drop: float = 0.0  # share of the *inputs* set to zero while training
     norm: str = "none"
+    at: str = "output"
     bias: bool = True
 
     def make(self, shape: Shape) -> nn.Module:
-        return in_turn(
-            flatten=nn.Flatten() if len(shape) > 1 else None,
-            drop=nn.Dropout(self.drop) if self.drop else None,
-            dense=nn.Linear(prod(shape), self.out, bias=self.bias),
-            norm=dense_norm(self.norm, self.out),
-            act=activation(self.act),
-        )
+        dense = nn.Linear(prod(shape), self.out, bias=self.bias)
+        norm = dense_norm(self.norm, prod(shape) if self.at in ("input", "pre") else self.out)
+        layer = placed("dense", dense, norm, activation(self.act), self.at)
+        before = {
+            "flatten": nn.Flatten() if len(shape) > 1 else None,
+            "drop": nn.Dropout(self.drop) if self.drop else None,
+        }
+        return in_turn(**before, **dict(layer.named_children()))

@@ -1,6 +1,6 @@
 """First values of a net's parameters: a matter of (seed, parameter name), of the scheme and of nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 import torch
@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from konvolut.blocks.lenet import SparseConv2d, Subsample2d
 from konvolut.blocks.residual import Residual
 from konvolut.blocks.spec import chosen
+from konvolut.blocks.written import BatchNorm
+from konvolut.errors import ArchError, nearest
 
 Scale = Callable[
     [Tensor, Tensor, bool], Tensor
 ]  # fan in, fan out, does a ReLU follow -> what a unit draw is multiplied by
 
-NORMS = (nn.modules.batchnorm._BatchNorm,)
+NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
 WEIGHTED = (nn.Conv2d, nn.Linear, SparseConv2d)  # the layers whose multiply-accumulates are counted
 
 # scheme: (is the draw normal with variance 1, or uniform between -1 and 1, and its scale)
@@ -23,6 +25,8 @@ SCHEMES: dict[str, tuple[bool, Scale]] = {
     "he": (True, lambda fan_in, fan_out, relu: ((2 if relu else 1) / fan_in).sqrt()),
     # Glorot and Bengio 2010, eq. 16
     "xavier": (False, lambda fan_in, fan_out, relu: (6 / (fan_in + fan_out)).sqrt()),
+    # the same variance, eq. 12, from a normal draw
+    "xavier normal": (True, lambda fan_in, fan_out, relu: (2 / (fan_in + fan_out)).sqrt()),
     # Krizhevsky et al. 2012, section 5
     "gaussian": (True, lambda fan_in, fan_out, relu: torch.full_like(fan_in, 0.01)),
     # LeCun et al. 1998, appendix A
@@ -31,32 +35,49 @@ SCHEMES: dict[str, tuple[bool, Scale]] = {
 
 
 @torch.no_grad()
-def initialise(net: nn.Module, scheme: str = "he", seed: int = 0, *, zero_residual: bool = False) -> None:
+def initialise(
+    net: nn.Module, scheme: str = "he", seed: int = 0, *, zero_residual: bool = False, ones: Sequence[str] = ()
+) -> None:
     """Give every parameter of `net` its first value, in place; biases are 0, norms scale by 1 and shift by 0.
 
     Two nets that share a parameter's name and shape share its value, whatever else differs; torch's global
     generator is neither read nor moved. With `zero_residual` each residual block starts as its shortcut (the scale of
-    its last norm is 0; Goyal et al. 2017, section 5.1).
-    Raises ArchError, with the nearest, when there is no such scheme.
+    its last norm is 0; Goyal et al. 2017, section 5.1). In the rows that `ones` names, which are children of `net`,
+    the biases of layers are 1, so that their ReLUs start with something to pass on: Krizhevsky et al. 2012, section 5,
+    do so in conv2, conv4, conv5 and the hidden dense layers.
+    Raises ArchError, with the nearest, when there is no such scheme, or no such row, or nothing in it that has a bias.
     """
     normal, scale = chosen("scheme", scheme, SCHEMES)
+    check_rows(net, ones)
     rectified = followed_by_relu(net)
     for name, module in net.named_modules():
+        start = float(name.partition(".")[0] in ones)
         if isinstance(module, WEIGHTED):
             unit = draw(f"{seed} {name}.weight", tuple(module.weight.shape), normal)
             module.weight.copy_(unit * scale(*fans(module), module in rectified))
             if module.bias is not None:
-                module.bias.zero_()
+                module.bias.fill_(start)
         elif isinstance(module, NORMS):
             module.reset_parameters()
         elif isinstance(module, Subsample2d):
             module.weight.fill_(1 / module.k**2)
-            module.bias.zero_()
+            module.bias.fill_(start)
     if zero_residual:
         for block in (module for module in net.modules() if isinstance(module, Residual)):
             last = [module for module in block.body.modules() if isinstance(module, NORMS)][-1:]
             for norm in last:
                 norm.weight.zero_()
+
+
+def check_rows(net: nn.Module, ones: Sequence[str]) -> None:
+    """Raises ArchError unless each of `ones` names a child of `net` with a layer that has a bias."""
+    rows = dict(net.named_children())
+    for name in ones:
+        if name not in rows:
+            raise ArchError(f"ones: no row {name!r}{nearest(name, rows)}")
+        learnt = (layer for layer in rows[name].modules() if isinstance(layer, (*WEIGHTED, Subsample2d)))
+        if all(layer.bias is None for layer in learnt):
+            raise ArchError(f"ones: row {name} has no bias; a convolution or dense row made with bias=True would work")
 
 
 def draw(text: str, shape: tuple[int, ...], normal: bool) -> Tensor:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
-from konvolut.blocks.basic import activation
+from konvolut.blocks.act import activation
 from konvolut.blocks.spec import in_turn
 from konvolut.errors import ArchError
 from konvolut.types import Shape

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from konvolut.blocks.spec import chosen
+from konvolut.blocks.act import activation
+from konvolut.blocks.spec import chosen, in_turn
 from konvolut.types import Shape
 
 
@@ -23,13 +25,27 @@ class LocalResponse(nn.LocalResponseNorm):
         return super().forward(batch)
 
 
+TF = "bn eps=1e-3"  # what the Inception nets were trained with, and torchvision's ports of them
+
 MAP_NORMS: dict[str, Callable[[int], nn.Module | None]] = {
     "none": lambda width: None,
     "bn": nn.BatchNorm2d,
+    TF: partial(nn.BatchNorm2d, eps=1e-3),
     "lrn": lambda width: LocalResponse(),
 }
 
-DENSE_NORMS: dict[str, Callable[[int], nn.Module | None]] = {"none": lambda width: None, "bn": nn.BatchNorm1d}
+DENSE_NORMS: dict[str, Callable[[int], nn.Module | None]] = {
+    "none": lambda width: None,
+    "bn": nn.BatchNorm1d,
+    TF: partial(nn.BatchNorm1d, eps=1e-3),
+}
+
+PLACES = {
+    "output": "between the layer and its activation",
+    "after": "after the activation",
+    "input": "before the layer",
+    "pre": "before the layer, and the activation between them (He et al. 2016)",
+}
 
 
 def map_norm(name: str, width: int) -> nn.Module | None:
@@ -42,9 +58,26 @@ def dense_norm(name: str, width: int) -> nn.Module | None:
     return chosen("norm", name, DENSE_NORMS)(width)
 
 
+def placed(layer: str, module: nn.Module, norm: nn.Module | None, act: nn.Module | None, at: str) -> nn.Sequential:
+    """`module`, called `layer`, with its norm and activation in the order that `at` says."""
+    chosen("at", at, PLACES)
+    steps = {layer: module, "norm": norm, "act": act}
+    orders = {
+        "output": (layer, "norm", "act"),
+        "after": (layer, "act", "norm"),
+        "input": ("norm", layer, "act"),
+        "pre": ("norm", "act", layer),
+    }
+    return in_turn(**{name: steps[name] for name in orders[at]})
+
+
 @dataclass(frozen=True, slots=True)
-class Lrn:
-    """Local response normalisation as a row of its own, where a table puts it after a pool."""
+class Norm:
+    """A normalisation as a row of its own, and an activation behind it where there is one: maps or features."""
+
+    norm: str = "bn"
+    act: str = "none"
 
     def make(self, shape: Shape) -> nn.Module:
-        return LocalResponse()
+        norm = (map_norm if len(shape) > 1 else dense_norm)(self.norm, shape[0])
+        return in_turn(norm=norm, act=activation(self.act))

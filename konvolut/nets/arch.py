@@ -14,11 +14,21 @@ from konvolut.blocks.inception import Branches
 from konvolut.blocks.init import WEIGHTED, initialise
 from konvolut.blocks.lenet import RbfOutput, Subsample2d
 from konvolut.blocks.residual import Residual
-from konvolut.blocks.spec import Row, Spec
-from konvolut.errors import ArchError
+from konvolut.blocks.spec import NOTHING, Prints, Row, Spec, parts
+from konvolut.errors import ArchError, nearest
 from konvolut.types import Shape
 
 MOST_PX = 4096  # no table of this package needs larger pictures; a search for the least size stops here
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An auxiliary classifier: a small table on what one row of the trunk gives, there for training only."""
+
+    name: str
+    after: str  # the trunk's row
+    rows: tuple[Row, ...]
+    weight: float = 0.3  # of its loss, beside the trunk's 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +40,43 @@ class Arch:
     input: Shape  # channels, height, width
     rows: tuple[Row, ...]
     differs: tuple[str, ...] = ()
+    heads: tuple[Head, ...] = ()
+    prints: Prints = NOTHING  # what the paper prints of the whole net
 
     def __post_init__(self) -> None:
-        names = [row.name for row in self.rows]
-        for name in names:
-            if not name or "." in name or hasattr(nn.Sequential, name) or names.count(name) > 1:
-                raise ArchError(
-                    f"{self.name}, row {name!r}: a row needs a name of its own, without dots, that torch leaves free"
-                )
+        trunk = [row.name for row in self.rows]
+        for names in (trunk, [head.name for head in self.heads], *([r.name for r in h.rows] for h in self.heads)):
+            for name in names:
+                taken = hasattr(nn.Sequential, name) or hasattr(nn.ModuleDict, name) or name in ("arch", "heads")
+                if not name or "." in name or taken or names.count(name) > 1:
+                    raise ArchError(
+                        f"{self.name}, row {name!r}: a row needs a name of its own, without dots, that torch leaves free"
+                    )
+        for head in self.heads:
+            if head.after not in trunk:
+                raise ArchError(f"{self.name}, head {head.name}: no row {head.after!r}{nearest(head.after, trunk)}")
+
+
+class Network(nn.Sequential):
+    """The network of a table: (n, *input) -> logits (n, classes). Its parts carry the names of the rows.
+
+    With auxiliary heads, a forward pass in training mode gives a tuple: the logits, then those of each head in the
+    table's order; in evaluation the heads do nothing.
+    """
+
+    def __init__(self, arch: Arch, rows: dict[str, nn.Module], heads: dict[str, nn.Module]) -> None:
+        super().__init__(OrderedDict(rows))
+        self.arch = arch
+        if heads:
+            self.heads = nn.ModuleDict(heads)
+
+    def forward(self, batch: torch.Tensor) -> Any:
+        answers = []
+        for row in self.arch.rows:
+            batch = self._modules[row.name](batch)  # type: ignore[misc]
+            if self.training:
+                answers += [self.heads[head.name](batch) for head in self.arch.heads if head.after == row.name]
+        return (batch, *answers) if answers else batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +104,19 @@ def facts(arch: Arch, input: Shape | None = None) -> Iterator[Fact]:
     except ArchError as error:
         least = least_side(arch, shape[0])
         raise ArchError(f"{error}; {least} px is the least" if least > min(shape[1:]) else str(error)) from error
+
+
+def head_facts(arch: Arch, input: Shape | None = None) -> dict[str, list[Fact]]:
+    """The facts of every auxiliary head, by its name. Raises ArchError, naming its row, as `facts` does."""
+    gives = {fact.name: fact.gives for fact in facts(arch, input)}
+    found = {}
+    for head in arch.heads:
+        try:
+            found[head.name] = list(walk(f"{arch.name}, head {head.name}", head.rows, gives[head.after]))
+        except ArchError as error:
+            least = least_side(arch, (input or arch.input)[0], heads=True)
+            raise ArchError(f"{error}; {least} px is the least with auxiliary heads") from error
+    return found
 
 
 def walk(name: str, rows: Sequence[Row], shape: Shape) -> Iterator[Fact]:
@@ -103,18 +155,26 @@ def tried(spec: Spec, shape: Shape) -> Fact:
 
 def unfit(spec: Spec, shape: Shape) -> str:
     """Why `spec` cannot take a map of `shape`, in words."""
-    window: int = getattr(spec, "k", 0)
-    if len(shape) == 3 and min(shape[1:]) + 2 * getattr(spec, "p", 0) < window:
-        return f"a {size(shape)} map is smaller than its {window}x{window} window"
+    window, pad = sides(getattr(spec, "k", 0)), sides(getattr(spec, "p", 0))
+    if len(shape) == 3 and any(side + 2 * p < k for side, p, k in zip(shape[1:], pad, window, strict=True)):
+        return f"a {size(shape)} map is smaller than its {size(window)} window"
     return f"it cannot take {'a ' + size(shape) + ' map' if len(shape) > 1 else f'{shape[0]} features'}"
 
 
-def least_side(arch: Arch, channels: int) -> int:
-    """The side, in px, of the smallest square picture that the table takes; 0 when it takes none."""
+def sides(side: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a kernel or a padding."""
+    return side if isinstance(side, tuple) else (side, side)
+
+
+def least_side(arch: Arch, channels: int, heads: bool = False) -> int:
+    """The side, in px, of the smallest square picture that the table, and with `heads` its auxiliary heads, takes; 0 when
+    it takes none.
+    """
 
     def runs(side: int) -> bool:
         try:
-            return bool(list(walk(arch.name, arch.rows, (channels, side, side))))
+            gives = {fact.name: fact.gives for fact in walk(arch.name, arch.rows, (channels, side, side))}
+            return all(list(walk(head.name, head.rows, gives[head.after])) for head in arch.heads if heads)
         except ArchError:
             return False
 
@@ -132,28 +192,45 @@ def first_true(holds: Callable[[int], bool]) -> int:
     return high
 
 
-def build(arch: Arch, input: Shape | None = None, seed: int = 0, scheme: str | None = None) -> nn.Sequential:
-    """The network of `arch`, initialised, for images of shape `input`: (n, *input) -> logits (n, classes).
+def build(arch: Arch, input: Shape | None = None, seed: int = 0, scheme: str | None = None) -> Network:
+    """The network of `arch`, initialised, for images of shape `input`.
 
-    Its parts carry the names of the rows. `scheme` is one of blocks.init; without it, the one its activations ask for.
+    `scheme` is one of blocks.init; without it, the one its activations ask for.
     Raises ArchError, naming the row and the least square size that runs, when the table cannot take the images.
     """
-    takes = [fact.takes for fact in facts(arch, input)]
+    takes = {fact.name: fact.takes for fact in facts(arch, input)}
     with torch.random.fork_rng(devices=[]):  # torch fills a new layer from the global generator; put that back
-        rows = [(row.name, row.spec.make(shape)) for row, shape in zip(arch.rows, takes, strict=True)]
-    net = nn.Sequential(OrderedDict(rows))
+        rows = {row.name: row.spec.make(takes[row.name]) for row in arch.rows}
+        heads: dict[str, nn.Module] = {}
+        for head, found in zip(arch.heads, head_facts(arch, input).values(), strict=True):
+            parts = [(row.name, row.spec.make(fact.takes)) for row, fact in zip(head.rows, found, strict=True)]
+            heads[head.name] = nn.Sequential(OrderedDict(parts))
+    net = Network(arch, rows, heads)
     initialise(net, scheme or default_scheme(arch), seed)
     return net
 
 
 def default_scheme(arch: Arch) -> str:
     """He's scheme where a row rectifies, Xavier's where none does."""
-    return "he" if any(getattr(row.spec, "act", "") == "relu" for row in arch.rows) else "xavier"
+    return "he" if any(getattr(spec, "act", "") == "relu" for spec in specs(arch)) else "xavier"
+
+
+def specs(arch: Arch) -> Iterator[Spec]:
+    """Every spec of the trunk, those inside other specs included."""
+    return (spec for row in arch.rows for spec in parts(row.spec))
+
+
+def has_batch_norm(arch: Arch) -> bool:
+    return any(getattr(spec, "norm", "none").startswith("bn") for spec in specs(arch))
 
 
 def classifier(arch: Arch) -> Row:
     """The row whose width is the number of classes: the last one that has a width."""
-    return [row for row in arch.rows if hasattr(row.spec, "out")][-1]
+    return last_with_width(arch.rows)
+
+
+def last_with_width(rows: Sequence[Row]) -> Row:
+    return [row for row in rows if hasattr(row.spec, "out")][-1]
 
 
 def with_spec(arch: Arch, name: str, spec: Spec) -> Arch:
@@ -161,10 +238,18 @@ def with_spec(arch: Arch, name: str, spec: Spec) -> Arch:
     return replace(arch, rows=tuple(replace(row, spec=spec) if row.name == name else row for row in arch.rows))
 
 
-def unprinted(arch: Arch) -> Arch:
-    """The same table without the printed sizes that do not hold in it: a paper prints none of its variants."""
-    pairs = zip(arch.rows, facts(arch), strict=True)
-    return replace(arch, rows=tuple(row if row.out == f.gives else replace(row, out=None) for row, f in pairs))
+def unprinted(arch: Arch, of: Arch | None = None) -> Arch:
+    """`arch`, made from the table `of`, without what no longer holds of its print: a paper prints none of its variants.
+
+    Sizes stay where they are still given; counts where row and input are still those of `of`.
+    """
+    before = {} if of is None else {row.name: (row.spec, f.takes) for row, f in zip(of.rows, facts(of), strict=True)}
+    rows, same = [], bool(before)
+    for row, fact in zip(arch.rows, facts(arch), strict=True):
+        kept = before.get(row.name) == (row.spec, fact.takes)
+        rows.append(replace(row, out=row.out if row.out == fact.gives else None, prints=row.prints if kept else NOTHING))
+        same &= kept
+    return replace(arch, rows=tuple(rows), prints=arch.prints if same and len(rows) == len(before) else NOTHING)
 
 
 def depth(module: nn.Module) -> int:
@@ -185,6 +270,9 @@ def layers(arch: Arch) -> int:
 def digest(arch: Arch) -> str:
     """SHA-256 of what decides the network: its input, and the rows' names and cells; not the names or printed sizes."""
     lines = [f"input {size(arch.input)}", *(f"{row.name} {cells(row.spec)}" for row in arch.rows)]
+    for head in arch.heads:
+        lines += [f"head {head.name} after {head.after} weight {head.weight:g}"]
+        lines += [f"{row.name} {cells(row.spec)}" for row in head.rows]
     return sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -199,8 +287,15 @@ def cells(spec: Spec) -> str:
     for field in fields(spec):
         value = getattr(spec, field.name)
         if field.default is MISSING or value != field.default:
-            words.append(f"{field.name}={value.__name__ if isinstance(value, type) else value}")
+            words.append(f"{field.name}={cell(value)}")
     return " ".join(words)
+
+
+def cell(value: object) -> str:
+    """One cell as text: specs in brackets, the parts of a tuple with commas between them."""
+    if isinstance(value, Spec):
+        return f"({cells(value)})"
+    return f"({', '.join(map(cell, value))})" if isinstance(value, tuple) else str(value)
 
 
 def size(shape: Shape) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from konvolut.blocks.basic import AvgPool, Conv, Dense, GlobalAvgPool, MaxPool
 from konvolut.errors import ArchError
-from konvolut.nets.arch import Arch, classifier, facts, first_true, size, unprinted, walk, with_spec
+from konvolut.nets.arch import Arch, classifier, facts, first_true, sides, size, unprinted, walk, with_spec
 from konvolut.nets.variants import with_classes
 from konvolut.types import Shape
 
@@ -31,7 +31,8 @@ def fit(arch: Arch, input: Shape, classes: int) -> tuple[Arch, tuple[str, ...]]:
     if input != given:
         changes = [f"pictures: enlarged from {size(given[1:])} to {size(input[1:])}", *changes]
     reduced, given_up = conceded(table, input)
-    return unprinted(replace(reduced, input=input)), (*changes, *given_up)
+    held, fallen = standing(unprinted(replace(reduced, input=input), arch))
+    return held, (*changes, *given_up, *fallen)
 
 
 def fixed(arch: Arch, input: Shape, classes: int) -> Arch:
@@ -39,7 +40,22 @@ def fixed(arch: Arch, input: Shape, classes: int) -> Arch:
 
     Raises ArchError, naming the row and the least square size, when it does not take such pictures.
     """
-    return unprinted(replace(with_classes(arch, classes), input=input))
+    return unprinted(replace(with_classes(arch, classes), input=input), arch)
+
+
+def standing(arch: Arch) -> tuple[Arch, list[str]]:
+    """The table without the auxiliary heads that its maps are too small for, and which those were."""
+    gives = {fact.name: fact.gives for fact in facts(arch)}
+    heads, words = [], []
+    for head in arch.heads:
+        try:
+            list(walk(head.name, head.rows, gives[head.after]))
+            heads.append(head)
+        except ArchError:
+            words.append(
+                f"{head.name}: left out, the {size(gives[head.after])} map of {head.after} is too small for it"
+            )
+    return replace(arch, heads=tuple(heads)), words
 
 
 def unaltered_side(arch: Arch, channels: int, least: int = 64, step: int = 16) -> int:
@@ -70,7 +86,7 @@ def concessions(arch: Arch) -> Iterator[tuple[Arch, str]]:
     yield arch, ""
     for row in arch.rows:
         if isinstance(row.spec, Conv) and row.spec.s > 1:
-            stem, k = row.spec, odd(row.spec.k / row.spec.s)
+            stem, k = row.spec, odd(sides(row.spec.k)[0] / row.spec.s)
             arch = with_spec(arch, row.name, replace(stem, k=k, s=1, p=k // 2))
             yield arch, f"{row.name}: {stem.k}x{stem.k} stride {stem.s} -> {k}x{k} stride 1"
             break

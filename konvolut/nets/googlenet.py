@@ -1,43 +1,91 @@
-"""GoogLeNet. Szegedy et al., Going Deeper with Convolutions, arXiv:1409.4842, table 1; norms as in figure 3."""
+"""GoogLeNet. Szegedy et al., Going Deeper with Convolutions, arXiv:1409.4842, table 1; norms and heads as in figure 3.
 
-from konvolut.blocks.basic import Conv, Dense, GlobalAvgPool, MaxPool
+The edition @d2l is that of Dive into Deep Learning, @torchvision that of the published weights.
+"""
+
+from dataclasses import replace
+
+from konvolut.blocks.basic import AdaptivePool, AvgPool, Conv, Dense, GlobalAvgPool, MaxPool
 from konvolut.blocks.inception import Inception
-from konvolut.blocks.norm import Lrn
-from konvolut.blocks.spec import Row
-from konvolut.nets.arch import Arch
+from konvolut.blocks.norm import TF, Norm
+from konvolut.blocks.spec import Prints, Row, Series, Spec
+from konvolut.nets.arch import Arch, Head
+from konvolut.nets.variants import with_norm
+from konvolut.types import Shape
 
 POOL = MaxPool(3, 2, ceil=True)  # the printed 112 -> 56 -> 28 -> 14 -> 7 needs the last, incomplete window
 
 
-def googlenet(classes: int = 1000) -> Arch:
+def printed(kilo: float, mega: float) -> Prints:
+    """Table 1's last two columns; its "K" numbers are of 1,024, as rows 3a and conv2 show, its "M" operations of 10^6."""
+    return Prints(params=kilo * 1024, macs=mega * 1e6)
+
+
+def googlenet() -> Arch:
     # fmt: off
     rows = (
-        #                      #1x1  #3x3r #3x3  #5x5r #5x5  proj   output, as table 1 prints
-        Row("conv1",  Conv(64, 7, s=2, p=3),                        (64, 112, 112)),
-        Row("pool1",  POOL,                                         (64, 56, 56)),
-        Row("norm1",  Lrn()),
-        Row("conv2r", Conv(64, 1)),
-        Row("conv2",  Conv(192, 3, p=1),                            (192, 56, 56)),
-        Row("norm2",  Lrn()),
-        Row("pool2",  POOL,                                         (192, 28, 28)),
-        Row("3a",     Inception( 64,    96, 128,    16,  32,   32), (256, 28, 28)),
-        Row("3b",     Inception(128,   128, 192,    32,  96,   64), (480, 28, 28)),
-        Row("pool3",  POOL,                                         (480, 14, 14)),
-        Row("4a",     Inception(192,    96, 208,    16,  48,   64), (512, 14, 14)),
-        Row("4b",     Inception(160,   112, 224,    24,  64,   64), (512, 14, 14)),
-        Row("4c",     Inception(128,   128, 256,    24,  64,   64), (512, 14, 14)),
-        Row("4d",     Inception(112,   144, 288,    32,  64,   64), (528, 14, 14)),
-        Row("4e",     Inception(256,   160, 320,    32, 128,  128), (832, 14, 14)),
-        Row("pool4",  POOL,                                         (832, 7, 7)),
-        Row("5a",     Inception(256,   160, 320,    32, 128,  128), (832, 7, 7)),
-        Row("5b",     Inception(384,   192, 384,    48, 128,  128), (1024, 7, 7)),
-        Row("gap",    GlobalAvgPool(),                              (1024,)),
-        Row("fc",     Dense(classes, act="none", drop=0.4),         (classes,)),
+        #                      #1x1  #3x3r #3x3  #5x5r #5x5  proj      output, params, ops, as table 1 prints
+        Row("conv1",  Conv(64, 7, s=2, p=3),                           (64, 112, 112), printed(2.7, 34)),
+        Row("pool1",  POOL,                                            (64, 56, 56)),
+        Row("norm1",  Norm("lrn")),
+        Row("conv2",  Series((Conv(64, 1), Conv(192, 3, p=1))),        (192, 56, 56),  printed(112, 360)),
+        Row("norm2",  Norm("lrn")),
+        Row("pool2",  POOL,                                            (192, 28, 28)),
+        Row("3a",     Inception( 64,    96, 128,    16,  32,   32),    (256, 28, 28),  printed(159, 128)),
+        Row("3b",     Inception(128,   128, 192,    32,  96,   64),    (480, 28, 28),  printed(380, 304)),
+        Row("pool3",  POOL,                                            (480, 14, 14)),
+        Row("4a",     Inception(192,    96, 208,    16,  48,   64),    (512, 14, 14),  printed(364, 73)),
+        Row("4b",     Inception(160,   112, 224,    24,  64,   64),    (512, 14, 14),  printed(437, 88)),
+        Row("4c",     Inception(128,   128, 256,    24,  64,   64),    (512, 14, 14),  printed(463, 100)),
+        Row("4d",     Inception(112,   144, 288,    32,  64,   64),    (528, 14, 14),  printed(580, 119)),
+        Row("4e",     Inception(256,   160, 320,    32, 128,  128),    (832, 14, 14),  printed(840, 170)),
+        Row("pool4",  POOL,                                            (832, 7, 7)),
+        Row("5a",     Inception(256,   160, 320,    32, 128,  128),    (832, 7, 7),    printed(1072, 54)),
+        Row("5b",     Inception(384,   192, 384,    48, 128,  128),    (1024, 7, 7),   printed(1388, 71)),
+        Row("gap",    GlobalAvgPool(),                                 (1024,)),
+        Row("fc",     Dense(1000, act="none", drop=0.4),               (1000,),        printed(1000, 1)),
     )
     # fmt: on
     differs = (
-        "the trunk alone: the two auxiliary classifiers of figure 3 are left out",
-        "the paper gives no constants for its local response norms; AlexNet's are used",
+        "the paper gives no constants for its local response norms; AlexNet's are used, where the authors of Caffe's "
+        "model have k = 1 and a fifth of alpha",
         "table 1 gives conv1 2.7K numbers and 34M operations; a dense 7x7 convolution to 64 maps has 9.4K and 118M",
     )
-    return Arch("googlenet", "arXiv:1409.4842, table 1, figure 3", (3, 224, 224), rows, differs)
+    head = (
+        Row("pool", AvgPool(5, 3)),
+        Row("conv", Conv(128, 1)),
+        Row("fc1", Dense(1024)),
+        Row("fc2", Dense(1000, act="none", drop=0.7)),
+    )
+    heads = (
+        Head("aux1", "4a", (replace(head[0], out=(512, 4, 4)), *head[1:])),  # sizes and widths: section 5
+        Head("aux2", "4d", (replace(head[0], out=(528, 4, 4)), *head[1:])),
+    )
+    return Arch("googlenet", "arXiv:1409.4842, table 1, figure 3", (3, 224, 224), rows, differs, heads)
+
+
+def googlenet_d2l() -> Arch:
+    """No local response norm, no dropout, no heads; every pool is padded, where the paper's windows may be incomplete."""
+    prints: dict[str, Shape] = {
+        "pool1": (64, 24, 24), "pool2": (192, 12, 12), "pool3": (480, 6, 6), "pool4": (832, 3, 3), "gap": (1024,),
+    }  # fmt: skip
+    others: dict[str, Spec] = {"fc": Dense(10, act="none")}
+    keep = [row for row in googlenet().rows if not isinstance(row.spec, Norm)]
+    specs = [MaxPool(3, 2, 1) if row.spec == POOL else others.get(row.name, row.spec) for row in keep]
+    rows = tuple(Row(row.name, spec, prints.get(row.name)) for row, spec in zip(keep, specs, strict=True))
+    differs = ("no local response norm, no dropout, no auxiliary heads; pools are padded; grey pictures of 96 px",)
+    return Arch("googlenet@d2l", "Dive into Deep Learning, section 8.4", (1, 96, 96), rows, differs)
+
+
+def googlenet_torchvision() -> Arch:
+    arch = with_norm(googlenet(), TF)
+    others: dict[str, Spec] = {"pool4": MaxPool(2, 2, ceil=True), "fc": Dense(1000, act="none", drop=0.2)}
+
+    def cells(row: Row) -> Spec:
+        return replace(row.spec, k5=3) if isinstance(row.spec, Inception) else others.get(row.name, row.spec)
+
+    rows = tuple(Row(row.name, cells(row), row.out) for row in arch.rows)
+    heads = tuple(replace(head, rows=(Row("pool", AdaptivePool(4)), *head.rows[1:])) for head in arch.heads)
+    differs = ("batch norm for local response norm, 3x3 where 5x5 belongs, another pool4, less dropout",)
+    source = "arXiv:1409.4842, table 1; torchvision's model"
+    return Arch("googlenet@torchvision", source, arch.input, rows, differs, heads)

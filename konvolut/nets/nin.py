@@ -2,17 +2,18 @@
 
 Section 3 and figure 2 give the shape but no width and no map size; the widths and the names of the layers are those of
 the models that the authors published for Caffe. A cccp layer (cascaded cross-channel pooling) is a 1x1 convolution.
+The edition @d2l is that of Dive into Deep Learning.
 """
 
 from konvolut.blocks.basic import AvgPool, Conv, Dropout, GlobalAvgPool, MaxPool
-from konvolut.blocks.mlpconv import mlpconv
+from konvolut.blocks.mlpconv import Mlpconv, mlpconv
 from konvolut.blocks.spec import Row
 from konvolut.nets.arch import Arch
 
 RECTIFIED = "the maps of the classes are rectified, as in the authors' model; a class may then never learn"
 
 
-def nin(classes: int = 1000) -> Arch:
+def nin() -> Arch:
     rows = (
         *mlpconv("conv1", Conv(96, 11, s=4), cccp1=96, cccp2=96),
         Row("pool1", MaxPool(3, 2, ceil=True)),
@@ -21,13 +22,13 @@ def nin(classes: int = 1000) -> Arch:
         *mlpconv("conv3", Conv(384, 3, p=1), cccp5=384, cccp6=384),
         Row("pool3", MaxPool(3, 2, ceil=True)),
         Row("drop3", Dropout(0.5)),
-        *mlpconv("conv4", Conv(1024, 3, p=1), cccp7=1024, cccp8=classes),
-        Row("gap", GlobalAvgPool(), (classes,)),
+        *mlpconv("conv4", Conv(1024, 3, p=1), cccp7=1024, cccp8=1000),
+        Row("gap", GlobalAvgPool(), (1000,)),
     )
     return Arch("nin", "arXiv:1312.4400, section 3; the authors' ImageNet model", (3, 224, 224), rows, (RECTIFIED,))
 
 
-def nin_cifar(classes: int = 10) -> Arch:
+def nin_cifar() -> Arch:
     rows = (
         *mlpconv("conv1", Conv(192, 5, p=2), cccp1=160, cccp2=96),
         Row("pool1", MaxPool(3, 2, ceil=True)),
@@ -35,7 +36,26 @@ def nin_cifar(classes: int = 10) -> Arch:
         *mlpconv("conv2", Conv(192, 5, p=2), cccp3=192, cccp4=192),
         Row("pool2", AvgPool(3, 2, ceil=True)),
         Row("drop2", Dropout(0.5)),
-        *mlpconv("conv3", Conv(192, 3, p=1), cccp5=192, cccp6=classes),
-        Row("gap", GlobalAvgPool(), (classes,)),
+        *mlpconv("conv3", Conv(192, 3, p=1), cccp5=192, cccp6=10),
+        Row("gap", GlobalAvgPool(), (10,)),
     )
     return Arch("nin-cifar", "arXiv:1312.4400, section 4; the authors' CIFAR-10 model", (3, 32, 32), rows, (RECTIFIED,))
+
+
+def nin_d2l() -> Arch:
+    # fmt: off
+    rows = (
+        #             width, kernel, stride, pad       output, as the book prints
+        Row("block1", Mlpconv(96, 11, s=4),            (96, 54, 54)),
+        Row("pool1",  MaxPool(3, 2),                   (96, 26, 26)),
+        Row("block2", Mlpconv(256, 5, p=2),            (256, 26, 26)),
+        Row("pool2",  MaxPool(3, 2),                   (256, 12, 12)),
+        Row("block3", Mlpconv(384, 3, p=1),            (384, 12, 12)),
+        Row("pool3",  MaxPool(3, 2),                   (384, 5, 5)),
+        Row("drop3",  Dropout(0.5)),
+        Row("block4", Mlpconv(10, 3, p=1),             (10, 5, 5)),
+        Row("gap",    GlobalAvgPool(),                 (10,)),
+    )
+    # fmt: on
+    differs = ("the whole fourth block is as wide as there are classes", RECTIFIED)
+    return Arch("nin@d2l", "Dive into Deep Learning, section 8.3", (1, 224, 224), rows, differs)

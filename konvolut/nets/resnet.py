@@ -1,49 +1,68 @@
 """ResNet. He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, arXiv:1512.03385.
 
-Table 1 for ImageNet, section 4.2 for CIFAR-10. The stride of a bottleneck is on its first 1x1 ("v1").
+Table 1 for ImageNet, section 4.2 for CIFAR-10. The stride of a bottleneck is on its first 1x1 ("v1"); the edition
+@torchvision has it on the 3x3 ("v1.5"). The edition @d2l is that of Dive into Deep Learning.
 """
+
+from collections.abc import Sequence
 
 from konvolut.blocks.basic import Conv, Dense, GlobalAvgPool, MaxPool
 from konvolut.blocks.residual import Basic, Bottleneck, Stage
-from konvolut.blocks.spec import Row
+from konvolut.blocks.spec import NOTHING, Prints, Row
 from konvolut.errors import ArchError
 from konvolut.nets.arch import Arch
 
-Widths = tuple[int, int, int, int]
-
-TABLE_1: dict[
-    int, tuple[type[Basic] | type[Bottleneck], Widths, Widths]
-] = {  # depth: block, widths of conv2_x to conv5_x, blocks in each
-    18: (Basic, (64, 128, 256, 512), (2, 2, 2, 2)),
-    34: (Basic, (64, 128, 256, 512), (3, 4, 6, 3)),
-    50: (Bottleneck, (256, 512, 1024, 2048), (3, 4, 6, 3)),
-    101: (Bottleneck, (256, 512, 1024, 2048), (3, 4, 23, 3)),
-    152: (Bottleneck, (256, 512, 1024, 2048), (3, 8, 36, 3)),
+BASIC, BOTTLENECK = (64, 128, 256, 512), (256, 512, 1024, 2048)  # widths of conv2_x to conv5_x
+TABLE_1 = {  # depth: widths, blocks in each, billions of multiply-adds as printed
+    18: (BASIC, (2, 2, 2, 2), 1.8),
+    34: (BASIC, (3, 4, 6, 3), 3.6),
+    50: (BOTTLENECK, (3, 4, 6, 3), 3.8),
+    101: (BOTTLENECK, (3, 4, 23, 3), 7.6),
+    152: (BOTTLENECK, (3, 8, 36, 3), 11.3),
 }
+TABLE_6 = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7, 1202: 19.4}  # depth: millions of numbers
 
 
-def resnet(depth: int = 50, classes: int = 1000, *, shortcut: str = "B") -> Arch:
-    """`shortcut` is an option of section 4.1 (A, B, C), or "none" for the plain net."""
+def resnet(
+    depth: int = 50, *, shortcut: str = "B", strider: int = 1, blocks: Sequence[int] | None = None, bias: bool = False
+) -> Arch:
+    """`shortcut` is an option of section 4.1 (A, B, C), or "none" for the plain net; `strider` the convolution of a
+    bottleneck that strides; `blocks`, the blocks of each stage, where another number than table 1's is wanted.
+    """
     if depth not in TABLE_1:
         raise ArchError(f"resnet-{depth}: table 1 has {', '.join(map(str, TABLE_1))} layers")
-    block, (c2, c3, c4, c5), (n2, n3, n4, n5) = TABLE_1[depth]
+    widths, printed, billions = TABLE_1[depth]
+    counts = tuple(blocks or printed)
+    if len(counts) != 4 or min(counts) < 1:
+        raise ArchError(f"resnet-{depth}: blocks = {counts}; each of 4 stages has 1 or more, like {printed}")
+
+    def stage(number: int, s: int) -> Stage:
+        width = widths[number]
+        if widths == BASIC:
+            return Stage(counts[number], Basic(width, shortcut=shortcut, bias=bias), s)
+        return Stage(counts[number], Bottleneck(width, shortcut=shortcut, bias=bias, strider=strider), s)
+
+    c2, c3, c4, c5 = widths
     # fmt: off
     rows = (
         #              kernels or blocks, width                               output, as table 1 prints
-        Row("conv1",   Conv(64, 7, s=2, p=3, norm="bn", bias=False),          (64, 112, 112)),
+        Row("conv1",   Conv(64, 7, s=2, p=3, norm="bn", bias=bias),           (64, 112, 112)),
         Row("pool1",   MaxPool(3, 2, 1)),
-        Row("conv2_x", Stage(block, n2, c2, shortcut=shortcut),               (c2, 56, 56)),
-        Row("conv3_x", Stage(block, n3, c3, s=2, shortcut=shortcut),          (c3, 28, 28)),
-        Row("conv4_x", Stage(block, n4, c4, s=2, shortcut=shortcut),          (c4, 14, 14)),
-        Row("conv5_x", Stage(block, n5, c5, s=2, shortcut=shortcut),          (c5, 7, 7)),
+        Row("conv2_x", stage(0, 1),                                           (c2, 56, 56)),
+        Row("conv3_x", stage(1, 2),                                           (c3, 28, 28)),
+        Row("conv4_x", stage(2, 2),                                           (c4, 14, 14)),
+        Row("conv5_x", stage(3, 2),                                           (c5, 7, 7)),
         Row("gap",     GlobalAvgPool(),                                       (c5,)),
-        Row("fc",      Dense(classes, act="none"),                            (classes,)),
+        Row("fc",      Dense(1000, act="none"),                               (1000,)),
     )
     # fmt: on
-    return Arch(name_of(depth, shortcut, "B"), "arXiv:1512.03385, table 1", (3, 224, 224), rows)
+    name, prints = name_of(depth, shortcut, "B"), Prints(macs=billions * 1e9)
+    if counts != printed:
+        name, prints = f"{name} blocks={counts}", NOTHING
+    return Arch(name, "arXiv:1512.03385, table 1", (3, 224, 224), rows, prints=prints)
 
 
-def resnet_cifar(depth: int = 20, classes: int = 10, *, shortcut: str = "A") -> Arch:
+def resnet_cifar(depth: int = 20, *, shortcut: str = "A") -> Arch:
     """Section 4.2: 6n + 2 layers, option A throughout."""
     n, rest = divmod(depth - 2, 6)
     if rest or n < 1:
@@ -52,14 +71,31 @@ def resnet_cifar(depth: int = 20, classes: int = 10, *, shortcut: str = "A") -> 
     rows = (
         #              kernels or blocks, width                               output, as section 4.2 prints
         Row("conv1",   Conv(16, 3, p=1, norm="bn", bias=False),               (16, 32, 32)),
-        Row("stage1",  Stage(Basic, n, 16, shortcut=shortcut),                (16, 32, 32)),
-        Row("stage2",  Stage(Basic, n, 32, s=2, shortcut=shortcut),           (32, 16, 16)),
-        Row("stage3",  Stage(Basic, n, 64, s=2, shortcut=shortcut),           (64, 8, 8)),
+        Row("stage1",  Stage(n, Basic(16, shortcut=shortcut)),                (16, 32, 32)),
+        Row("stage2",  Stage(n, Basic(32, shortcut=shortcut), s=2),           (32, 16, 16)),
+        Row("stage3",  Stage(n, Basic(64, shortcut=shortcut), s=2),           (64, 8, 8)),
         Row("gap",     GlobalAvgPool(),                                       (64,)),
-        Row("fc",      Dense(classes, act="none"),                            (classes,)),
+        Row("fc",      Dense(10, act="none"),                                 (10,)),
     )
     # fmt: on
-    return Arch(name_of(depth, shortcut, "A"), "arXiv:1512.03385, section 4.2", (3, 32, 32), rows)
+    millions = TABLE_6.get(depth) if shortcut == "A" else None
+    prints = Prints(params=millions * 1e6) if millions else NOTHING
+    name, source = name_of(depth, shortcut, "A"), "arXiv:1512.03385, section 4.2, table 6"
+    return Arch(name, source, (3, 32, 32), rows, prints=prints)
+
+
+def resnet_torchvision(depth: int = 50) -> Arch:
+    """With two layers a block it is the paper's own; with three, the 3x3 strides."""
+    arch = resnet(depth, strider=2)
+    differs = () if depth < 50 else ('the 3x3 of a bottleneck strides, not its first 1x1 ("v1.5")',)
+    return Arch(f"{arch.name}@torchvision", f"{arch.source}; torchvision's model", arch.input, arch.rows, differs)
+
+
+def resnet_d2l(depth: int = 18) -> Arch:
+    arch = resnet(depth, shortcut="B bare", bias=True)
+    rows = (*(Row(row.name, row.spec) for row in arch.rows[:-1]), Row("fc", Dense(10, act="none"), (10,)))
+    differs = ("its convolutions have biases, its projections no batch norm; grey pictures of 96 px",)
+    return Arch(f"resnet-{depth}@d2l", "Dive into Deep Learning, section 8.6", (1, 96, 96), rows, differs)
 
 
 def name_of(depth: int, shortcut: str, usual: str) -> str:

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from konvolut.blocks.basic import ACTS, AvgPool, Conv, Dense, Dropout, GlobalAvgPool, MaxPool, ScaledTanh
+from konvolut.blocks.act import ACTS, ScaledTanh
+from konvolut.blocks.basic import AdaptivePool, AvgPool, Conv, Dense, Dropout, GlobalAvgPool, MaxPool
 from konvolut.blocks.mlpconv import mlpconv
-from konvolut.blocks.norm import Lrn
+from konvolut.blocks.norm import Norm
 from konvolut.errors import ArchError
 
 IMAGE = torch.arange(16.0).reshape(1, 1, 4, 4)
@@ -57,8 +58,40 @@ def test_a_group_does_not_see_the_other_group():
 
 def test_batch_norm_stands_before_the_activation_and_local_response_norm_after_it():
     assert list(dict(Conv(2, 1, norm="bn").make((1, 1, 1)).named_children())) == ["conv", "norm", "act"]
-    assert list(dict(Conv(2, 1, norm="lrn").make((1, 1, 1)).named_children())) == ["conv", "act", "norm"]
+    lrn = Conv(2, 1, norm="lrn", at="after").make((1, 1, 1))
+    assert list(dict(lrn.named_children())) == ["conv", "act", "norm"]
     assert list(dict(Conv(2, 1, act="none").make((1, 1, 1)).named_children())) == ["conv"]
+
+
+@pytest.mark.parametrize(
+    ("at", "order", "width"),
+    [
+        ("output", ["conv", "norm", "act"], 3),
+        ("after", ["conv", "act", "norm"], 3),
+        ("input", ["norm", "conv", "act"], 2),
+        ("pre", ["norm", "act", "conv"], 2),
+    ],
+)
+def test_a_norm_stands_where_it_is_put_and_is_as_wide_as_what_it_takes(at, order, width):
+    conv = Conv(3, 1, norm="bn", at=at).make((2, 1, 1))
+    assert (list(dict(conv.named_children())), conv.norm.num_features) == (order, width)
+    dense = Dense(3, norm="bn", at=at).make((2,))
+    assert (list(dict(dense.named_children())), dense.norm.num_features) == (
+        [n.replace("conv", "dense") for n in order],
+        width,
+    )
+
+
+def test_a_kernel_may_be_wider_than_high():
+    conv = Conv(1, (1, 3), p=(0, 1), act="none", bias=False).make((1, 2, 4)).conv
+    nn.init.ones_(conv.weight)
+    assert conv(torch.ones(1, 1, 2, 4)).tolist() == [[[[2, 3, 3, 2], [2, 3, 3, 2]]]]
+
+
+def test_adaptive_pooling_by_hand():
+    image = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert AdaptivePool(2).make((1, 4, 4))(image).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert torch.equal(AdaptivePool(4).make((1, 4, 4))(image), image)
 
 
 def test_a_hook_on_a_convolution_sees_negative_numbers_too():
@@ -72,7 +105,7 @@ def test_local_response_norm_is_the_formula_of_section_3_3():
     maps = torch.randn(1, 7, 1, 1, dtype=torch.float64)
     a = maps.flatten().tolist()
     hand = [a[i] / (2 + 1e-4 * sum(a[j] ** 2 for j in range(max(0, i - 2), min(7, i + 3)))) ** 0.75 for i in range(7)]
-    assert Lrn().make((7, 1, 1))(maps).flatten().tolist() == pytest.approx(hand, rel=1e-12)
+    assert Norm("lrn").make((7, 1, 1))(maps).flatten().tolist() == pytest.approx(hand, rel=1e-12)
 
 
 def test_scaled_tanh_keeps_1_and_minus_1_as_the_paper_chose_it():
@@ -112,7 +145,7 @@ def test_an_mlpconv_is_a_perceptron_at_each_pixel():
 def test_a_word_that_is_no_activation_or_norm_gets_the_nearest():
     with pytest.raises(ArchError, match=r"act = 'rulu'; did you mean 'relu'\?"):
         Conv(1, 1, act="rulu").make((1, 1, 1))
-    with pytest.raises(ArchError, match=r"norm = 'batchnorm'; known: none, bn, lrn"):
+    with pytest.raises(ArchError, match=r"norm = 'batchnorm'; known: none, bn, bn eps=1e-3, lrn"):
         Conv(1, 1, norm="batchnorm").make((1, 1, 1))
     with pytest.raises(ArchError, match="norm = 'lrn'"):
         Dense(1, norm="lrn").make((1,))

@@ -4,7 +4,7 @@ import pytest
 
 from konvolut.errors import ArchError
 from konvolut.nets.arch import facts
-from konvolut.nets.catalogue import BASES, named
+from konvolut.nets.catalogue import CATALOGUE, named
 from konvolut.nets.fit import fit, fixed
 
 STEM_11, STEM_7 = "conv1: 11x11 stride 4 -> 3x3 stride 1", "conv1: 7x7 stride 2 -> 3x3 stride 1"
@@ -72,7 +72,7 @@ def test_at_224_px_only_the_classes_change(name):
     ][:-1]
 
 
-@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_a_net_at_its_own_size_is_itself(name):
     arch = named(name)
     assert fit(arch, arch.input, arch.rows[-1].out[0]) == (arch, ())

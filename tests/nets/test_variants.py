@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from konvolut.blocks.basic import Dropout
-from konvolut.blocks.norm import Lrn
+from konvolut.blocks.norm import Norm
+from konvolut.blocks.spec import NOTHING
 from konvolut.errors import ArchError
 from konvolut.nets.arch import build, facts
 from konvolut.nets.catalogue import named
@@ -47,7 +48,7 @@ def test_normalising_twice_is_normalising_once():
 def test_batch_norm_replaces_local_response_norm():
     assert modules(named("alexnet"), nn.LocalResponseNorm)
     assert not modules(with_norm(named("alexnet"), "bn"), nn.LocalResponseNorm)
-    assert not any(isinstance(row.spec, Lrn) for row in with_norm(named("googlenet"), "bn").rows)
+    assert not any(isinstance(row.spec, Norm) for row in with_norm(named("googlenet"), "bn").rows)
     assert len(modules(with_norm(named("googlenet"), "bn"), nn.BatchNorm2d)) == 3 + 9 * 6
 
 
@@ -152,4 +153,5 @@ def test_words_that_are_not_known_get_the_nearest():
 @pytest.mark.parametrize("name", ["lenet", "alexnet", "nin", "googlenet", "resnet-18"])
 def test_classes_are_the_width_of_the_answer(name):
     assert list(facts(with_classes(named(name), 7)))[-1].gives == (7,)
-    assert replace(with_classes(named(name), 7), rows=()) == replace(named(name), rows=())
+    others = {"rows": (), "heads": (), "prints": NOTHING}
+    assert replace(with_classes(named(name), 7), **others) == replace(named(name), **others)
