@@ -33,8 +33,8 @@ class Spec(Protocol):
 class Prints:
     """What a paper prints of a row, or of a whole net, beside its size: a claim, held against the count."""
 
-    params: float | None = None  # numbers it learns
-    macs: float | None = None  # multiply-accumulates for one picture
+    params: int | float | None = None  # numbers it learns
+    macs: int | float | None = None  # multiply-accumulates for one picture
 
 
 NOTHING = Prints()

@@ -46,7 +46,7 @@ class BatchNorm(nn.Module):
         for zeros in (self.bias, self.running_mean, self.num_batches_tracked):
             zeros.zero_()
 
-    def forward(self, batch: Float[Tensor, "n c *hw"]) -> Float[Tensor, "n c *hw"]:
+    def forward(self, batch: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         size = "x".join(map(str, batch.shape))
         if batch.ndim not in (2, 4) or batch.shape[1] != self.width:
             raise ArchError(f"BatchNorm({self.width}) on {size}; n x {self.width}, or that with h x w, would work")
@@ -186,7 +186,7 @@ class Dropout(nn.Module):
         return f"share={self.share}"
 
 
-def dropout(batch: Float[Tensor, "*n"], share: float, dice: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+def dropout(batch: Float[Tensor, "*n"], share: float, dice: Float[Tensor, "*as_many"]) -> Float[Tensor, "*n"]:
     """Zero where `dice`, uniform in [0, 1), falls below `share`, and 1 / (1 - share) times the value elsewhere.
 
     The mean over the dice is the batch itself, so evaluation changes nothing (Srivastava et al. 2014, section 10).
@@ -214,9 +214,9 @@ def fold(
     mean: Float[Tensor, "c"],
     var: Float[Tensor, "c"],
     eps: float,
-    weight: Float[Tensor, "c *window"],
-    bias: Float[Tensor, "c"] | None,
-) -> tuple[Float[Tensor, "c *window"], Float[Tensor, "c"]]:
+    weight: Float[Tensor, "out *window"],
+    bias: Float[Tensor, "out"] | None,
+) -> tuple[Float[Tensor, "out *window"], Float[Tensor, "out"]]:
     """W' = gamma W / sigma and b' = gamma (b - mean) / sigma + beta: a layer that is itself and the norm after it.
 
     For a convolution (grouped or not) or a dense layer in evaluation; sigma is sqrt(var + eps), the rest are the norm's
