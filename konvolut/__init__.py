@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from konvolut.lens.report import report_again as report
     from konvolut.nets.arch import Arch, Fact
     from konvolut.nets.open import build, facts
-    from konvolut.training.course import evaluate_run as evaluate
     from konvolut.training.course import train
+    from konvolut.training.judge import evaluate_run as evaluate
     from konvolut.training.predict import predict
     from konvolut.training.recipe import Recipe
     from konvolut.training.run import Run, open_run
@@ -35,7 +35,7 @@ _WHERE = {  # public name -> the file it lives in, and its name there where that
     "Recipe": "training.recipe",
     "Run": "training.run",
     "build": "nets.open",
-    "evaluate": "training.course:evaluate_run",
+    "evaluate": "training.judge:evaluate_run",
     "facts": "nets.open",
     "open_images": "images.sources",
     "open_run": "training.run",

@@ -3,6 +3,7 @@
 KonvolutError
 ├── ArchError      a table of rows cannot be built, or contradicts its paper
 ├── DataError      an image set on disk is not what it says it is
+├── WeightsError   a file of weights that cannot be read, or holds more than weights
 ├── RecipeError    a training recipe that cannot be run
 ├── RunError       a run folder that is incomplete, in use or from another version
 ├── ArtifactError  an exported model that does not match its card
@@ -25,6 +26,10 @@ class ArchError(KonvolutError):
 
 class DataError(KonvolutError):
     """An image set on disk is not what it says it is."""
+
+
+class WeightsError(KonvolutError):
+    """A file of weights that cannot be read, or holds more than weights."""
 
 
 class RecipeError(KonvolutError):

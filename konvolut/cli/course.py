@@ -44,6 +44,7 @@ def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> C
         size=wishes["size"],
         minutes=wishes["minutes"],
         device=wishes["device"],
+        weights=wishes["weights"],
     )
     out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}")
     return Course(images, found, out, wishes["device"])
@@ -60,7 +61,7 @@ def follow(course: Course, machine: bool) -> None:
         note.print(f"  konvolut train --resume {quote(str(course.run.path))}")
         sys.exit(130)
     run = course.run
-    table = as_rows(ledger(course.plan.arch))
+    table = as_rows(ledger(course.plan.arch)) if course.plan.arch else []
     report = write_report(run, course.images, run.evaluation(), course.augmented(), table)
     if machine:
         as_json({"run": str(run.path), "report": str(report), "seconds": run.card.seconds, **run.card.results})
@@ -77,6 +78,8 @@ def summary(run: Run, report: Path) -> None:
             accuracy=percent(found["accuracy"]), n=found["n"], split=role, low=percent(low), high=percent(high)
         )
     )
+    for line in run.card.outcome:
+        click.echo(line)
     click.echo(_("trained in {time}").format(time=duration(run.card.seconds)))
     click.echo(_("run folder  {path}").format(path=run.path))
     click.echo(_("report      {path}").format(path=report))

@@ -1,28 +1,29 @@
-"""`konvolut eval RUN DATA`."""
+"""`konvolut eval RUN|NET DATA`."""
 
 import click
 
 
 @click.command(name="eval", epilog="Example:  konvolut eval runs/photos-1 more-photos/")
-@click.argument("run")
+@click.argument("run", metavar="RUN|NET")
+@click.option("--weights", type=click.Path(), metavar="FILE|RUN", help="Answer with these; NET needs them.")
 @click.argument("data")
 @click.option("--split", default=None, help="train, val or test.  [default: test, or val where there is no test]")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
-def command(run: str, data: str, split: str | None, device: str, machine: bool) -> None:
+def command(run: str, weights: str | None, data: str, split: str | None, device: str, machine: bool) -> None:
     """How accurate RUN is on DATA, in all and for each class."""
     from konvolut.cli.out import as_json, as_table, percent
     from konvolut.images.sources import open_images
     from konvolut.language import _
-    from konvolut.training.course import evaluate_run, result
+    from konvolut.training.judge import evaluate_run, result
+    from konvolut.training.known import known
     from konvolut.training.metrics import per_class
-    from konvolut.training.run import open_run
 
-    opened = open_run(run)
-    images = open_images(data, val=opened.card.data["val"], seed=opened.card.data["seed"])
+    opened = known(run, weights)
+    images = open_images(data, val=opened.val, seed=opened.seed)
     role = split or ("test" if "test" in images.splits else "val")
     found = evaluate_run(opened, images, role, device)
-    for note in images.notes:  # which pictures those are, where the set has no splits of its own
+    for note in (*opened.notes, *images.notes):  # which pictures those are, where the set has no splits of its own
         click.echo(note, err=True)
     if machine:
         as_json({"split": role, **result(found), "confusion": found.confusion.tolist()})

@@ -1,21 +1,27 @@
-"""`konvolut predict RUN PATH...`."""
+"""`konvolut predict RUN|NET PATH...`."""
 
 import click
 
 
 @click.command(epilog="Example:  konvolut predict runs/photos-1 cat.jpg")
-@click.argument("run")
+@click.argument("run", metavar="RUN|NET")
+@click.option("--weights", type=click.Path(), metavar="FILE|RUN", help="Answer with these; NET needs them.")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Answers a picture.")
 @click.option("--json", "machine", is_flag=True, help="Print the answers as JSON.")
 @click.pass_context
-def command(context: click.Context, run: str, paths: tuple[str, ...], top: int, machine: bool) -> None:
+def command(
+    context: click.Context, run: str, weights: str | None, paths: tuple[str, ...], top: int, machine: bool
+) -> None:
     """What RUN says the pictures at PATH... are; a folder means every picture in it."""
     from konvolut.cli.out import as_json
+    from konvolut.training.known import known
     from konvolut.training.predict import predict
-    from konvolut.training.run import open_run
 
-    answers, refused = predict(open_run(run), paths, top)
+    opened = known(run, weights)
+    for note in opened.notes:
+        click.echo(note, err=True)
+    answers, refused = predict(opened, paths, top)
     if machine:
         as_json([{"path": a.path, "labels": [{"label": n, "probability": p} for n, p in a.labels]} for a in answers])
     else:

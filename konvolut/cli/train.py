@@ -8,7 +8,10 @@ import click
 
 @click.command(epilog="Example:  konvolut train photos/ --minutes 10")
 @click.argument("data", required=False)
-@click.option("--net", help="A name from `konvolut nets`; left out, one is chosen.")
+@click.option("--net", help="A name from `konvolut nets`, or a TOML file of rows; left out, one is chosen.")
+@click.option(
+    "--weights", type=click.Path(), metavar="FILE|RUN", help="Start from these; the classifier is fitted first."
+)
 @click.option("--recipe", type=click.Path(path_type=Path), help="A TOML file of recipe fields.")
 @click.option("--epochs", type=int, help="Times every picture is seen.")
 @click.option("--minutes", type=float, help="Plan epochs, and if need be a smaller size, for this time.")

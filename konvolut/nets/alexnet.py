@@ -4,26 +4,43 @@ Section 3.5 and figure 2. The split over two GPUs is groups=2 in conv2, conv4 an
 into Deep Learning; @torchvision has the widths of Krizhevsky, One Weird Trick, arXiv:1404.5997.
 """
 
+from collections.abc import Sequence
+
 from konvolut.blocks.basic import AdaptivePool, Conv, Dense, MaxPool
 from konvolut.blocks.spec import NOTHING, Prints, Row
 from konvolut.nets.arch import Arch
+from konvolut.nets.columns import column, own
+from konvolut.types import Shape
+
+WIDTHS, DENSE = (96, 256, 384, 384, 256), (4096, 4096)  # kernels of conv1 to conv5, neurons of fc6 and fc7
 
 
-def alexnet(*, groups: int = 2) -> Arch:
-    """`groups` = 1 gives every map sight of every map, as if one GPU had held the net."""
+def alexnet(
+    widths: Sequence[int] = WIDTHS,
+    dense: Sequence[int] = DENSE,
+    *,
+    groups: int = 2,
+    input: Shape | None = None,
+    classes: int | None = None,
+) -> Arch:
+    """`widths` of conv1 to conv5 and `dense` of fc6 and fc7; `groups` = 1 gives every map sight of every map, as if one
+    GPU had held the net. Raises ArchError for columns of another length, widths that do not split, too small pictures.
+    """
+    c1, c2, c3, c4, c5 = column("alexnet: widths", widths, WIDTHS)
+    f6, f7 = column("alexnet: dense", dense, DENSE)
     # fmt: off
     rows = (
         #            kernels, size, stride, pad                                output, as figure 2 prints
-        Row("conv1", Conv(96, 11, s=4, norm="lrn", at="after"),                (96, 55, 55)),
+        Row("conv1", Conv(c1, 11, s=4, norm="lrn", at="after"),                (96, 55, 55)),
         Row("pool1", MaxPool(3, 2)),
-        Row("conv2", Conv(256, 5, p=2, groups=groups, norm="lrn", at="after"), (256, 27, 27)),
+        Row("conv2", Conv(c2, 5, p=2, groups=groups, norm="lrn", at="after"),  (256, 27, 27)),
         Row("pool2", MaxPool(3, 2)),
-        Row("conv3", Conv(384, 3, p=1),                                        (384, 13, 13)),
-        Row("conv4", Conv(384, 3, p=1, groups=groups),                         (384, 13, 13)),
-        Row("conv5", Conv(256, 3, p=1, groups=groups),                         (256, 13, 13)),
+        Row("conv3", Conv(c3, 3, p=1),                                         (384, 13, 13)),
+        Row("conv4", Conv(c4, 3, p=1, groups=groups),                          (384, 13, 13)),
+        Row("conv5", Conv(c5, 3, p=1, groups=groups),                          (256, 13, 13)),
         Row("pool5", MaxPool(3, 2)),
-        Row("fc6",   Dense(4096),                                              (4096,)),
-        Row("fc7",   Dense(4096, drop=0.5),                                    (4096,)),
+        Row("fc6",   Dense(f6),                                                (4096,)),
+        Row("fc7",   Dense(f7, drop=0.5),                                      (4096,)),
         Row("fc8",   Dense(1000, act="none", drop=0.5),                        (1000,)),
     )
     # fmt: on
@@ -36,7 +53,9 @@ def alexnet(*, groups: int = 2) -> Arch:
     name = "alexnet" if groups == 2 else "alexnet-ungrouped"
     total = Prints(params=60e6) if groups == 2 else NOTHING  # section 1
     source = "Krizhevsky et al. 2012, section 3.5, figure 2"
-    return Arch(name, source, (3, 227, 227), rows, tuple(differs), prints=total)
+    arch = Arch(name, source, (3, 227, 227), rows, tuple(differs), prints=total)
+    cells = {"widths": (c1, c2, c3, c4, c5), "dense": (f6, f7)} if (*widths, *dense) != (*WIDTHS, *DENSE) else {}
+    return own(arch, input, classes, **cells)
 
 
 def alexnet_d2l() -> Arch:

@@ -115,6 +115,8 @@ def last_map(arch: Arch, input: Shape) -> int:
 
 def head(arch: Arch, input: Shape) -> tuple[str, Shape]:
     """The name of the first global pool or dense row, and the shape it takes."""
-    number = next(i for i, row in enumerate(arch.rows) if isinstance(row.spec, GlobalAvgPool | Dense))
-    *_, before = walk(arch.name, arch.rows[:number], input)
-    return arch.rows[number].name, before.gives
+    number = next((i for i, row in enumerate(arch.rows) if isinstance(row.spec, GlobalAvgPool | Dense)), None)
+    if number is None:  # convolutions to the end: such a table is not altered
+        raise ArchError(f"{arch.name}: no global average and no dense row; one of them is where its head begins")
+    shapes = [input, *(fact.gives for fact in walk(arch.name, arch.rows[:number], input))]
+    return arch.rows[number].name, shapes[-1]

@@ -3,13 +3,16 @@
 The edition @d2l is that of Dive into Deep Learning, @torchvision that of the published weights.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from konvolut.blocks.basic import AdaptivePool, AvgPool, Conv, Dense, GlobalAvgPool, MaxPool
 from konvolut.blocks.inception import Inception
 from konvolut.blocks.norm import TF, Norm
 from konvolut.blocks.spec import Prints, Row, Series, Spec
+from konvolut.errors import ArchError
 from konvolut.nets.arch import Arch, Head
+from konvolut.nets.columns import column, own
 from konvolut.nets.variants import with_norm
 from konvolut.types import Shape
 
@@ -21,7 +24,38 @@ def printed(kilo: float, mega: float) -> Prints:
     return Prints(params=kilo * 1024, macs=mega * 1e6)
 
 
-def googlenet() -> Arch:
+Widths = tuple[int, int, int, int, int, int]  # of an Inception row, in the order of table 1
+
+
+def googlenet(
+    table: Sequence[Sequence[Widths]] | None = None, *, input: Shape | None = None, classes: int | None = None
+) -> Arch:
+    """Table 1; or, from a `table` of one's own, its stem and head with other Inception rows between: for each stage, a pool
+    before the next, rows of six widths. Such a table has no auxiliary heads.
+
+    Raises ArchError for an empty stage or a row that is not six widths, or pictures that are too small.
+    """
+    arch = paper() if table is None else with_table(paper(), table)
+    return own(arch, input, classes)
+
+
+def with_table(arch: Arch, table: Sequence[Sequence[Widths]]) -> Arch:
+    like, rows = (64, 96, 128, 16, 32, 32), list(arch.rows[:6])  # up to pool2
+    if not table or not all(table) or max(map(len, table)) > 26:
+        raise ArchError(
+            f"googlenet: stages of {[len(stage) for stage in table]} rows; each has 1 to 26, like 2, 5 and 2"
+        )
+    for number, stage in enumerate(table, start=3):
+        if number > 3:
+            rows.append(Row(f"pool{number - 1}", POOL))
+        for letter, widths in zip("abcdefghijklmnopqrstuvwxyz", stage, strict=False):
+            n1x1, r3x3, n3x3, r5x5, n5x5, proj = column(f"googlenet: row {number}{letter}", widths, like)
+            rows.append(Row(f"{number}{letter}", Inception(n1x1, r3x3, n3x3, r5x5, n5x5, proj)))
+    changed = replace(arch, rows=(*rows, *arch.rows[-2:]), heads=(), differs=(*arch.differs, "no auxiliary heads"))
+    return own(changed, table=" | ".join(f"{len(stage)} rows" for stage in table))
+
+
+def paper() -> Arch:
     # fmt: off
     rows = (
         #                      #1x1  #3x3r #3x3  #5x5r #5x5  proj      output, params, ops, as table 1 prints
@@ -67,7 +101,7 @@ def googlenet() -> Arch:
 def googlenet_d2l() -> Arch:
     """No local response norm, no dropout, no heads; every pool is padded, where the paper's windows may be incomplete."""
     prints: dict[str, Shape] = {
-        "pool1": (64, 24, 24), "pool2": (192, 12, 12), "pool3": (480, 6, 6), "pool4": (832, 3, 3), "gap": (1024,),
+        "pool1": (64, 24, 24), "pool2": (192, 12, 12), "pool3": (480, 6, 6), "pool4": (832, 3, 3), "gap": (1024,), "fc": (10,),
     }  # fmt: skip
     others: dict[str, Spec] = {"fc": Dense(10, act="none")}
     keep = [row for row in googlenet().rows if not isinstance(row.spec, Norm)]

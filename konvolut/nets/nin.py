@@ -5,15 +5,29 @@ the models that the authors published for Caffe. A cccp layer (cascaded cross-ch
 The edition @d2l is that of Dive into Deep Learning.
 """
 
+from collections.abc import Sequence
+
 from konvolut.blocks.basic import AvgPool, Conv, Dropout, GlobalAvgPool, MaxPool
 from konvolut.blocks.mlpconv import Mlpconv, mlpconv
 from konvolut.blocks.spec import Row
+from konvolut.errors import ArchError
 from konvolut.nets.arch import Arch
+from konvolut.nets.columns import own
+from konvolut.types import Shape
 
 RECTIFIED = "the maps of the classes are rectified, as in the authors' model; a class may then never learn"
 
 
-def nin() -> Arch:
+def nin(
+    blocks: Sequence[tuple[int, int, int, int]] | None = None, *, input: Shape | None = None, classes: int | None = None
+) -> Arch:
+    """The authors' net; or, from `blocks` of one's own, one laid out as the book does: (width, kernel, stride, pad) of each
+    mlpconv block, a 3x3 pool with stride 2 behind it, and at the end dropout and a block as wide as there are classes.
+
+    Raises ArchError for a block that is not four such numbers, or pictures that are too small.
+    """
+    if blocks is not None:
+        return own(nin_of(blocks), input, classes)
     rows = (
         *mlpconv("conv1", Conv(96, 11, s=4), cccp1=96, cccp2=96),
         Row("pool1", MaxPool(3, 2, ceil=True)),
@@ -25,7 +39,31 @@ def nin() -> Arch:
         *mlpconv("conv4", Conv(1024, 3, p=1), cccp7=1024, cccp8=1000),
         Row("gap", GlobalAvgPool(), (1000,)),
     )
-    return Arch("nin", "arXiv:1312.4400, section 3; the authors' ImageNet model", (3, 224, 224), rows, (RECTIFIED,))
+    source = "arXiv:1312.4400, section 3; the authors' ImageNet model"
+    return own(Arch("nin", source, (3, 224, 224), rows, (RECTIFIED,)), input, classes)
+
+
+def nin_of(blocks: Sequence[tuple[int, int, int, int]]) -> Arch:
+    rows: list[Row] = []
+    for number, block in enumerate(blocks, start=1):
+        if len(block) != 4 or not all(type(one) is int for one in block) or min(block[:3]) < 1 or block[3] < 0:
+            raise ArchError(f"nin: block {number} = {block}; it is (width, kernel, stride, pad), like (96, 11, 4, 0)")
+        width, k, s, p = block
+        rows += [Row(f"block{number}", Mlpconv(width, k, s, p)), Row(f"pool{number}", MaxPool(3, 2))]
+    end = len(blocks) + 1
+    rows += [
+        Row(f"drop{end - 1}", Dropout(0.5)),
+        Row(f"block{end}", Mlpconv(1000, 3, p=1)),
+        Row("gap", GlobalAvgPool()),
+    ]
+    differs = (f"blocks = {tuple(map(tuple, blocks))}", RECTIFIED)
+    return Arch(
+        "nin-own",
+        "arXiv:1312.4400, section 3; laid out as in Dive into Deep Learning, section 8.3",
+        (3, 224, 224),
+        tuple(rows),
+        differs,
+    )
 
 
 def nin_cifar() -> Arch:

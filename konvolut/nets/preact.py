@@ -3,32 +3,47 @@
 Figure 1b and the appendix: norm and activation stand before each convolution, and once more after the last block.
 """
 
+from collections.abc import Sequence
+
 from konvolut.blocks.basic import Conv, Dense, GlobalAvgPool, MaxPool
 from konvolut.blocks.norm import Norm
 from konvolut.blocks.residual import Basic, Bottleneck, Stage
 from konvolut.blocks.spec import NOTHING, Prints, Row
 from konvolut.errors import ArchError
 from konvolut.nets.arch import Arch
-from konvolut.nets.resnet import BASIC, TABLE_1
+from konvolut.nets.columns import column, own
+from konvolut.nets.resnet import CIFAR, columns
+from konvolut.types import Shape
 
 PRINTED = {164: 1.7, 1001: 10.2}  # depth: millions of numbers, table 4 and section 5
 
 
-def preact_cifar(depth: int = 164) -> Arch:
-    """164 and 1001 have 9n + 2 layers in bottlenecks (appendix); 110 has 6n + 2, its shortcuts option A."""
+def preact_cifar(
+    depth: int = 164,
+    *,
+    widths: Sequence[int] | None = None,
+    input: Shape | None = None,
+    classes: int | None = None,
+) -> Arch:
+    """164 and 1001 have 9n + 2 layers in bottlenecks (appendix); 110 has 6n + 2, its shortcuts option A. `widths` of the
+    three stages are the paper's where they are left out; the stem is as wide as the inside of the first stage's blocks.
+
+    Raises ArchError for another depth, other than three widths, or pictures that are too small.
+    """
     n, rest = divmod(depth - 2, 9)
     block: type[Basic] | type[Bottleneck]
-    block, widths, shortcut = Bottleneck, (64, 128, 256), "B"
+    block, printed, shortcut = Bottleneck, (64, 128, 256), "B"
     if rest:
         n, rest = divmod(depth - 2, 6)
-        block, widths, shortcut = Basic, (16, 32, 64), "A"
+        block, printed, shortcut = Basic, CIFAR, "A"
     if rest or n < 1:
         raise ArchError(f"preact-{depth}: the CIFAR nets have 9n + 2 layers, like 164 and 1001, or 6n + 2, like 110")
-    a, b, c = widths
+    a, b, c = column(f"preact-{depth}: widths", printed if widths is None else widths, printed)
+    stem = a if block is Basic else a // 4
     # fmt: off
     rows = (
         #              kernels or blocks, width                               output, as section 5 implies
-        Row("conv1",   Conv(16, 3, p=1, act="none", bias=False),              (16, 32, 32)),
+        Row("conv1",   Conv(stem, 3, p=1, act="none", bias=False),            (stem, 32, 32)),
         Row("stage1",  Stage(n, block(a, shortcut=shortcut, pre=True)),       (a, 32, 32)),
         Row("stage2",  Stage(n, block(b, shortcut=shortcut, pre=True), s=2),  (b, 16, 16)),
         Row("stage3",  Stage(n, block(c, shortcut=shortcut, pre=True), s=2),  (c, 8, 8)),
@@ -38,19 +53,26 @@ def preact_cifar(depth: int = 164) -> Arch:
     )
     # fmt: on
     prints = Prints(params=PRINTED[depth] * 1e6) if depth in PRINTED else NOTHING
-    return Arch(f"preact-{depth}", "arXiv:1603.05027, appendix, table 4", (3, 32, 32), rows, prints=prints)
+    arch = Arch(f"preact-{depth}", "arXiv:1603.05027, appendix, table 4", (3, 32, 32), rows, prints=prints)
+    return own(arch, input, classes, **({"widths": (a, b, c)} if (a, b, c) != printed else {}))
 
 
-def preact(depth: int = 18) -> Arch:
-    """The ImageNet nets of ResNet's table 1 with pre-activation; a norm follows conv1 as there."""
-    if depth not in TABLE_1:
-        raise ArchError(f"preact-{depth}: ResNet's table 1 has {', '.join(map(str, TABLE_1))} layers")
-    widths, counts, _ = TABLE_1[depth]
-    block = Basic if widths == BASIC else Bottleneck
-    (c2, c3, c4, c5), (n2, n3, n4, n5) = widths, counts
+def preact(
+    depth: int = 18,
+    *,
+    blocks: Sequence[int] | None = None,
+    widths: Sequence[int] | None = None,
+    input: Shape | None = None,
+    classes: int | None = None,
+) -> Arch:
+    """The ImageNet nets of ResNet's table 1 with pre-activation; a norm follows conv1 as there. `blocks` and `widths` of the
+    four stages, where others are wanted, and what is raised, as for `resnet`.
+    """
+    block, wide, counts, stem, cells = columns(f"preact-{depth}", depth, blocks, widths)
+    (c2, c3, c4, c5), (n2, n3, n4, n5) = wide, counts
     # fmt: off
     rows = (
-        Row("conv1",   Conv(64, 7, s=2, p=3, norm="bn", bias=False),          (64, 112, 112)),
+        Row("conv1",   Conv(stem, 7, s=2, p=3, norm="bn", bias=False),        (stem, 112, 112)),
         Row("pool1",   MaxPool(3, 2, 1)),
         Row("conv2_x", Stage(n2, block(c2, pre=True)),                        (c2, 56, 56)),
         Row("conv3_x", Stage(n3, block(c3, pre=True), s=2),                   (c3, 28, 28)),
@@ -62,4 +84,6 @@ def preact(depth: int = 18) -> Arch:
     )
     # fmt: on
     differs = ("the paper prints ImageNet results for 152 and 200 layers; these depths follow ResNet's table 1",)
-    return Arch(f"preact-{depth}", "arXiv:1603.05027, figure 1b, section 5", (3, 224, 224), rows, differs)
+    name = f"preact-{2 + (2 if block is Basic else 3) * sum(counts)}"
+    arch = Arch(name, "arXiv:1603.05027, figure 1b, section 5", (3, 224, 224), rows, differs)
+    return own(arch, input, classes, **cells)

@@ -8,11 +8,10 @@ from konvolut.blocks.basic import Dense, Dropout
 from konvolut.blocks.lenet import SparseConv
 from konvolut.blocks.norm import MAP_NORMS, Norm
 from konvolut.blocks.residual import Stage
-from konvolut.blocks.spec import NOTHING, Row, Spec, chosen, throughout
+from konvolut.blocks.spec import Row, Spec, chosen, throughout
 from konvolut.errors import ArchError
 from konvolut.nets.arch import Arch, classifier, last_with_width, unprinted, with_spec
 from konvolut.nets.names import GRAMMAR, parsed
-from konvolut.types import Shape
 
 PLACES = {"output": "before the activation", "after": "after it", "input": "before the layer"}
 
@@ -207,21 +206,6 @@ def renamed(name: str, **parts: object) -> str:
 def called(name: str, words: str) -> str:
     """`name` with words behind its base: vgg-16/4 and "nin blocks" is "vgg-16 nin blocks/4"."""
     return renamed(name, base=f"{parsed(name).base} {words}") if GRAMMAR.fullmatch(name) else f"{name} {words}"
-
-
-def own(arch: Arch, input: Shape | None = None, classes: int | None = None, **cells: object) -> Arch:
-    """`arch` as somebody's own: for other pictures or classes, or built from other `cells` than its paper has.
-
-    It prints no more than what still holds. Raises ArchError when its rows do not take the pictures.
-    """
-    table = replace(arch, input=tuple(input)) if input else arch
-    if cells:
-        name = renamed(arch.name, base=f"{parsed(arch.name).base}-own")
-        words = (f"{cell} = {value}" for cell, value in cells.items())
-        bare = tuple(replace(row, prints=NOTHING) for row in arch.rows)
-        table = replace(table, name=name, prints=NOTHING, rows=bare, differs=(*arch.differs, *words))
-    table = table if classes is None else with_classes(table, classes)
-    return table if table == arch else unprinted(table, arch)
 
 
 def has(spec: Spec, name: str, value: object) -> bool:

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from konvolut.errors import DataError, RunError
+from konvolut.errors import RunError
 from konvolut.images.augment import Dice, augment
 from konvolut.images.batches import Batches, hold, unit
 from konvolut.images.imageset import ImageSet, Split
-from konvolut.nets.arch import build, digest
-from konvolut.training.evaluate import evaluate
+from konvolut.nets.arch import digest
+from konvolut.training.judge import answers, result
 from konvolut.training.loop import Epoch, Step, Training, usable
 from konvolut.training.metrics import Evaluation
-from konvolut.training.plan import Plan, plan
+from konvolut.training.parent import load_parent
+from konvolut.training.plan import Net, plan
+from konvolut.training.planned import Plan
 from konvolut.training.recipe import Recipe
 from konvolut.training.run import (
     FORMAT,
@@ -34,28 +36,36 @@ from konvolut.training.run import (
     versions,
     write,
 )
+from konvolut.training.tune import fit_head, trunk_features
 from konvolut.types import Pictures
 
 
 class Course:
     """A training on disk. Iterate it: steps and epochs come out, and after each epoch it can be resumed from there.
 
-    Nothing is written before the pictures have been read and the net has been built: bad input leaves no folder behind.
+    Nothing is written before the pictures have been read, the net has been built and a parent's weights are in it: bad
+    input leaves no folder behind. `stopped` is the run whose rest this is.
     """
 
-    def __init__(self, images: ImageSet, plan: Plan, out: Path, device: str = "cpu") -> None:
-        self.images, self.plan, self.device = images, plan, device
+    def __init__(
+        self, images: ImageSet, plan: Plan, out: Path, device: str = "cpu", stopped: Run | None = None
+    ) -> None:
+        self.images, self.plan, self.device, self.stopped = images, plan, device, stopped is not None
         self.held = {role: hold(split, plan.spec) for role, split in images.splits.items() if role != "test"}
         train = images.splits["train"]
         recipe = plan.recipe
         self.batches = Batches(
             self.held["train"], train.labels, plan.spec, recipe.batch, seed=recipe.seed, how=recipe.augment
         )
-        net = build(plan.arch, scheme=recipe.init, seed=recipe.seed)
+        net = plan.net()
+        self.state = checkpoint(stopped) if stopped else None
+        if plan.parent and not self.state:
+            notes = load_parent(net, plan.parent)
+            self.plan = replace(plan, reasons=tuple(dict.fromkeys((*plan.reasons, *notes))))
         self.training = Training(net, self.batches, recipe, device)
         self.best: tuple[float, dict[str, Tensor]] = (-1.0, {})  # validation accuracy, and the weights that had it
-        self.run = Run(out, self.card())
-        self.stopped = False  # is this the rest of a run that was stopped?
+        self.head: float | None = None  # validation accuracy of the classifier alone, fitted before the rest moved
+        self.run = stopped or Run(out, self.card())
 
     def card(self) -> Card:
         plan, images = self.plan, self.images
@@ -63,7 +73,11 @@ class Course:
             format=FORMAT,
             net=plan.name,
             fitted=plan.fitted,
-            table=digest(plan.arch),
+            table=digest(plan.arch) if plan.arch else "",
+            own=plan.own(len(images.classes)),
+            module="" if plan.arch else type(plan.module).__name__,
+            parent=plan.parent.where if plan.parent else "",
+            parent_sha256=plan.parent.sha256 if plan.parent else "",
             changes=plan.changes,
             reasons=plan.reasons,
             classes=images.classes,
@@ -96,13 +110,28 @@ class Course:
         if not self.stopped:
             claim(self.run)
             log.touch()
-        elif state := checkpoint(self.run):
-            self.training.restore(state["training"])
-            self.best = (state["best_accuracy"], state["best"])
+        elif self.state:
+            self.training.restore(self.state["training"])
+            self.best, self.head = (self.state["best_accuracy"], self.state["best"]), self.state["head"]
             lines = log.read_text().splitlines(keepends=True)
             write(log, "".join(lines[: self.training.epochs_done]).encode())
+            return
         else:
             write(log, b"")
+        if self.plan.recipe.head_first:
+            self.fit_head()
+
+    def fit_head(self) -> None:
+        """The classifier on the trunk's features. It takes seconds: stopped in it, a run begins it again."""
+        net, device = self.training.net, usable(self.device)
+        found = {
+            role: (trunk_features(net, pictures, self.plan.spec, device), labels_of(self.images.splits[role], device))
+            for role, pictures in self.held.items()
+        }
+        fit_head(net, found["train"], found.get("val"))
+        if "val" in self.held:
+            self.head = self.evaluation("val").accuracy
+            self.best = (self.head, weights_of(net))
 
     def note(self, epoch: Epoch) -> None:
         """Validate, log, checkpoint: in this order, so that a log line without its checkpoint can be cut off."""
@@ -117,12 +146,18 @@ class Course:
         if "val" in self.held:
             found = self.evaluation("val").tally
             entry |= {"val_loss": found.loss, "val_accuracy": found.accuracy}
-            if self.plan.recipe.keep == "best" and found.accuracy > self.best[0]:
-                held = {name: value.clone() for name, value in self.training.net.state_dict().items()}
-                self.best = (found.accuracy, held)
+            last = epoch.number == self.plan.recipe.epochs
+            judged = self.plan.recipe.keep == "best" or (last and self.head is not None)
+            if judged and found.accuracy > self.best[0]:
+                self.best = (found.accuracy, weights_of(self.training.net))
         with (self.run.path / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
-        state = {"training": self.training.state(), "best_accuracy": self.best[0], "best": self.best[1]}
+        state = {
+            "training": self.training.state(),
+            "best_accuracy": self.best[0],
+            "best": self.best[1],
+            "head": self.head,
+        }
         save_checkpoint(self.run, state)
 
     def finish(self) -> None:
@@ -136,14 +171,27 @@ class Course:
             save_evaluation(self.run, found)  # the test's lies there in the end, where there is one
             results[role] = result(found)
         seconds = sum(entry["seconds"] for entry in self.run.log())
-        self.run = Run(self.run.path, replace(self.run.card, results=results, seconds=seconds))
+        self.run = Run(self.run.path, replace(self.run.card, results=results, seconds=seconds, outcome=self.outcome()))
         save_card(self.run)
         (self.run.path / "checkpoint.pt").unlink()
+
+    def outcome(self) -> tuple[str, ...]:
+        """Which weights were kept, where a classifier was fitted first, in words."""
+        if not self.plan.recipe.head_first:
+            return ()
+        if self.head is None:
+            return ("no validation pictures to judge by: the weights after the last epoch are kept",)
+        alone, best = (f"{100 * accuracy:.2f} %" for accuracy in (self.head, self.best[0]))
+        if self.best[0] > self.head:
+            return (f"training on gained on validation, {best} against {alone} of the classifier alone: it is kept",)
+        return (
+            f"training on did not gain on validation: the classifier alone, {alone}, on the parent's trunk is kept",
+        )
 
     def evaluation(self, role: str) -> Evaluation:
         split = self.images.splits[role]
         pictures = self.held[role] if role in self.held else hold(split, self.plan.spec)
-        return answers(self.training.net, split, pictures, self.run.card, role, self.device)
+        return answers(self.training.net, split, pictures, self.plan.spec, self.images.classes, role, self.device)
 
     def augmented(self, count: int = 32) -> Pictures:
         """The first pictures of the first epoch as the net saw them, (count, size, size, c) uint8."""
@@ -153,67 +201,46 @@ class Course:
         return seen.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def answers(
-    net: torch.nn.Module, split: Split, pictures: Pictures, card: Card, role: str, device: str = "cpu"
-) -> Evaluation:
-    """`evaluate` with what a split and a card already know."""
-    return evaluate(
-        net, pictures, card.input, split=role, classes=card.classes, names=split.names, labels=split.labels,
-        device=device,
-    )  # fmt: skip
+def weights_of(net: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
 
 
-def result(found: Evaluation) -> dict[str, Any]:
-    return {
-        "accuracy": found.accuracy,
-        "interval": list(found.interval),
-        "n": len(found.labels),
-        "loss": found.tally.loss,
-    }
+def labels_of(split: Split, device: str) -> Tensor:
+    return torch.from_numpy(split.labels).to(device)
 
 
-def evaluate_run(run: Run, images: ImageSet, role: str = "test", device: str = "cpu") -> Evaluation:
-    """A run's answers on a split of any set whose classes it knows, matched by name."""
-    if role not in images.splits:
-        raise DataError(f"{images.where}: no split {role!r}; it has {', '.join(images.splits)}")
-    split = images.splits[role]
-    strange = [name for name in images.classes if name not in run.card.classes]
-    if strange:
-        raise DataError(
-            f"{images.where}: the run knows no class {strange[0]!r}; it knows {', '.join(run.card.classes)}"
-        )
-    places = torch.tensor([run.card.classes.index(name) for name in images.classes])
-    split = replace(split, labels=places[torch.from_numpy(split.labels)].numpy())
-    return answers(run.net().to(usable(device)), split, hold(split, run.card.input), run.card, role, device)
+def resume(run: Run, images: ImageSet, device: str = "cpu", module: nn.Module | None = None) -> Course:
+    """The course of an interrupted run; of a user's own `module`, the one it began with.
 
-
-def resume(run: Run, images: ImageSet, device: str = "cpu") -> Course:
-    """The course of an interrupted run. Raises RunError when it is finished, or its data have changed."""
+    Raises RunError when it is finished, or its data have changed.
+    """
     if run.card.results:
         raise RunError(f"{run.path}: already finished; konvolut report {run.path} shows it")
     if images.digest != run.card.data["digest"]:
         raise RunError(f"{run.path}: the pictures at {images.where} are not those it was trained on; start a new run")
-    course = Course(images, run.plan(), run.path, device)
-    course.run, course.stopped = run, True
-    return course
+    return Course(images, run.plan(module), run.path, device, stopped=run)
 
 
 def train(
     images: ImageSet,
-    net: str | None = None,
+    net: Net | None = None,
     recipe: Recipe | None = None,
     *,
     out: str | Path | None = None,
     size: int | None = None,
     minutes: float | None = None,
     device: str = "cpu",
+    weights: str | Path | None = None,
     **settings: Any,
 ) -> Run:
     """Train to the end and return the run; what is left open is chosen (see `training.plan`).
 
+    `net` is a name, a TOML file with a table, a table, or any nn.Module: that one is trained in place, as it is.
+    `weights` is a file or a run folder to start from; without other settings the classifier is fitted first.
+
     `settings` are single fields of the recipe: train(images, epochs=3). For progress, iterate a `Course` instead.
     """
-    found = plan(images, net, recipe, settings, size, minutes, device)
+    found = plan(images, net, recipe, settings, size, minutes, device, weights)
     course = Course(images, found, free_folder(out, f"{images.name}-{found.name.replace('/', '_')}"), device)
     for _ in course:
         pass

@@ -6,17 +6,16 @@ from torch import nn
 
 from konvolut.images.batches import in_order
 from konvolut.images.preprocess import InputSpec
+from konvolut.nets.features import evaluating
+from konvolut.training.loss import answers
 from konvolut.training.metrics import Evaluation
 from konvolut.types import Labels, Logits, Pictures
 
 
 def logits(net: nn.Module, pictures: Pictures, spec: InputSpec, device: str = "cpu") -> Logits:
-    """(n, h, w, c) uint8 -> (n, k): every picture once, unaugmented. The net's mode is left as it was."""
-    was_training = net.training
-    net.eval()
-    with torch.inference_mode():
-        found = [net(images.to(device)).float().cpu().numpy() for images in in_order(pictures, spec)]
-    net.train(was_training)
+    """(n, h, w, c) uint8 -> (n, k): every picture once, unaugmented. The mode of every part is left as it was."""
+    with evaluating(net), torch.inference_mode():
+        found = [answers(net(images.to(device)))[0].float().cpu().numpy() for images in in_order(pictures, spec)]
     return np.concatenate(found)
 
 

@@ -8,17 +8,18 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from konvolut.errors import RunError, nearest
 from konvolut.images.batches import Batch, Batches
+from konvolut.training.loss import answers, head_weights, losses
 from konvolut.training.metrics import Tally
 from konvolut.training.optim import optimizer
 from konvolut.training.recipe import Recipe
 from konvolut.training.schedule import SCHEDULES
+from konvolut.training.segments import segmented
+from konvolut.training.trunk import frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class Training:
     def __init__(self, net: nn.Module, batches: Batches, recipe: Recipe, device: str = "cpu") -> None:
         self.net = net.to(usable(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.batches, self.recipe, self.device = batches, recipe, device
+        self.frozen = frozen(self.net, recipe.freeze)
+        self.head_weights = head_weights(self.net)
+        if recipe.memory == "segments":
+            segmented(self.net)
         self.optimizer = optimizer(self.net, recipe)
         self.epochs_done = 0
 
@@ -62,7 +67,7 @@ class Training:
             start, total = perf_counter(), Tally()
             # Dropout draws from torch's generator: seeded here, its masks are a matter of the epoch alone.
             torch.manual_seed((self.recipe.seed * 1_000_003 + self.epochs_done) % 2**63)
-            self.net.train()
+            self.wake()
             first = self.epochs_done * len(self.batches)
             for number, batch in enumerate(self.batches.epoch(self.epochs_done), start=first):
                 step = self.step(batch, number)
@@ -71,25 +76,31 @@ class Training:
             self.epochs_done += 1
             yield Epoch(self.epochs_done, step.lr, total, perf_counter() - start)
 
+    def wake(self) -> None:
+        """Training mode, except for what is frozen: its norms keep their running statistics, its dropout is off."""
+        self.net.train()
+        for part in self.frozen:
+            part.eval()
+
     def step(self, batch: Batch, number: int) -> Step:
         """Forward, backward, update. Raises RunError when the loss is no longer a number."""
         of = self.recipe.epochs * len(self.batches)
         lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](number / of, self.recipe.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = lr  # set every step: a resumed run must not depend on history
+            group["lr"] = lr * group.get("rate", 1.0)  # set every step: a resumed run must not depend on history
         labels = batch.labels.to(self.device)
         with precision(self.recipe.precision, self.device):
-            logits: Float[Tensor, "n k"] = self.net(batch.images.to(self.device))
-        loss = cross_entropy(logits.float(), labels, label_smoothing=self.recipe.smoothing)
-        if not isfinite(value := loss.item()):
+            logits, heads = answers(self.net(batch.images.to(self.device)))
+        loss, total = losses(logits, heads, labels, self.head_weights, self.recipe.smoothing)
+        if not isfinite(value := total.item()):
             raise RunError(f"step {number}, learning rate {lr:g}: the loss is {value}; a smaller --lr would work")
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip:
             clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         self.optimizer.step()
         right = int((logits.argmax(1) == labels).sum())
-        return Step(number, of, lr, Tally(value * len(labels), right, len(labels)))
+        return Step(number, of, lr, Tally(loss.item() * len(labels), right, len(labels)))
 
     def state(self) -> dict[str, Any]:
         """Everything a later process needs to go on as if nothing had happened."""

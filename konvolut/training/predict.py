@@ -1,4 +1,4 @@
-"""A run's answers on single pictures."""
+"""Answers of a run, or of a net with somebody's weights, on single pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from konvolut.errors import DataError
 from konvolut.images.decode import read
 from konvolut.images.preprocess import preprocess
 from konvolut.training.evaluate import logits
+from konvolut.training.known import Known, of_run
 from konvolut.training.metrics import Evaluation
 from konvolut.training.run import Run
 
@@ -24,9 +25,9 @@ class Answer:
     labels: tuple[tuple[str, float], ...]
 
 
-def predict(run: Run, paths: Sequence[str], top: int = 1) -> tuple[list[Answer], list[DataError]]:
+def predict(run: Run | Known, paths: Sequence[str], top: int = 1) -> tuple[list[Answer], list[DataError]]:
     """Answers in the order of `paths`, and the errors of those that could not be read."""
-    net, card = run.net(), run.card
+    found = of_run(run) if isinstance(run, Run) else run
     answers: list[Answer] = []
     refused: list[DataError] = []
     files = [file for path in paths for file in listed(Path(path))]
@@ -34,17 +35,17 @@ def predict(run: Run, paths: Sequence[str], top: int = 1) -> tuple[list[Answer],
         held, names = [], []
         for file in files[start : start + BLOCK]:
             try:
-                held.append(preprocess(read(file), card.input))
+                held.append(preprocess(read(file), found.spec))
                 names.append(str(file))
             except DataError as error:
                 refused.append(error)
         if held:
-            found = logits(net, np.stack(held), card.input)
+            numbers = logits(found.net, np.stack(held), found.spec)
             nobody = np.zeros(len(held), np.int64)  # nobody said what they are
-            probabilities = Evaluation("", card.classes, tuple(names), nobody, found).probabilities
+            probabilities = Evaluation("", found.classes, tuple(names), nobody, numbers).probabilities
             for name, row in zip(names, probabilities, strict=True):
                 best = np.argsort(-row)[:top]
-                answers.append(Answer(name, tuple((card.classes[k], float(row[k])) for k in best)))
+                answers.append(Answer(name, tuple((found.classes[k], float(row[k])) for k in best)))
     return answers, refused
 
 

@@ -15,8 +15,9 @@ from konvolut.training.schedule import SCHEDULES
 CHOICES = {
     "optimizer": ("sgd", "adamw"),
     "schedule": tuple(SCHEDULES),
-    "init": ("he", "xavier", "gaussian", "lecun"),
+    "init": ("he", "xavier", "xavier normal", "gaussian", "lecun"),
     "keep": ("last", "best"),
+    "memory": ("plain", "segments"),
     "precision": ("auto", "fp32", "bf16"),
 }
 
@@ -35,10 +36,14 @@ class Recipe:
     warmup: float = 0.2  # share of all steps spent climbing to lr
     smoothing: float = 0.0  # label smoothing: share of the target spread over all classes
     clip: float = 0.0  # largest norm of the whole gradient; 0 leaves it alone
-    init: str = "he"  # of the weights: he, xavier, gaussian or lecun
+    init: str = "he"  # of the weights: he, xavier, xavier normal, gaussian or lecun
+    freeze: str = ""  # rows that stay as they are: "trunk" (all but the classifier), or the last row of them
+    trunk: float = 1.0  # the learning rate of all but the classifier, as a factor of lr
+    head_first: bool = False  # fit the classifier on cached features; what follows is kept if validation gains by it
     keep: str = "last"  # which weights the run keeps: last, or best on validation
     val: float = 0.1  # share of the training pictures set aside for validation where the data names none
     precision: str = "auto"  # of training: bf16 where the processor multiplies it natively, else fp32
+    memory: str = "plain"  # of training: segments keeps few maps and computes the others twice
     seed: int = 0
     augment: Augment = Augment()
 
@@ -48,7 +53,7 @@ class Recipe:
                 raise RecipeError(f"{name} = {getattr(self, name)!r}{nearest(getattr(self, name), known)}")
         for name, low, high in (
             ("epochs", 1, 1e6), ("batch", 1, 1e6), ("lr", 0, 1e3), ("momentum", 0, 1), ("decay", 0, 1), ("warmup", 0, 1),
-            ("smoothing", 0, 1), ("clip", 0, 1e9), ("val", 0, 0.5), ("seed", 0, 2**63 - 1),
+            ("smoothing", 0, 1), ("clip", 0, 1e9), ("trunk", 0, 1e3), ("val", 0, 0.5), ("seed", 0, 2**63 - 1),
         ):  # fmt: skip
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(f"{name} = {getattr(self, name):g}; it lies between {low:g} and {high:g}")

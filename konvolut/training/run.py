@@ -22,8 +22,9 @@ from torch import nn
 from konvolut.errors import KonvolutError, RunError
 from konvolut.images.preprocess import InputSpec
 from konvolut.nets.arch import Arch, build, digest
+from konvolut.nets.tables import from_plain
 from konvolut.training.metrics import Evaluation
-from konvolut.training.plan import Plan, table
+from konvolut.training.planned import Parent, Plan, table
 from konvolut.training.recipe import Recipe
 
 FORMAT = 1  # of the run folder; a reader refuses any other
@@ -34,9 +35,9 @@ class Card:
     """Everything a run can be repeated from, and what came of it. Stored as card.json."""
 
     format: int = FORMAT
-    net: str  # its name in the catalogue
+    net: str  # its name in the catalogue, or that of the user's own table or module
     fitted: bool  # was the table altered to suit the pictures?
-    table: str  # SHA-256 of the table that was built
+    table: str  # SHA-256 of the table that was built; "" of a module
     changes: tuple[str, ...]  # what `fit` changed in the table, in words
     reasons: tuple[str, ...]  # what was chosen for the user, and why
     classes: tuple[str, ...]
@@ -45,7 +46,11 @@ class Card:
     recipe: Recipe
     versions: dict[str, str]
     machine: dict[str, Any]
-    parent: str = ""  # the run whose weights this one started from
+    own: dict[str, Any] = field(default_factory=dict)  # the table itself, where its name does not lead to it
+    module: str = ""  # the class of the user's own nn.Module
+    parent: str = ""  # the file or the run whose weights this one started from
+    parent_sha256: str = ""  # of the file with those weights
+    outcome: tuple[str, ...] = ()  # what was decided while training, in words
     seconds: float = 0.0  # of training
     results: dict[str, Any] = field(default_factory=dict)  # split -> accuracy, interval, n, loss
 
@@ -63,33 +68,53 @@ class Run:
             yield json.loads(line)
 
     def arch(self) -> Arch:
-        """The table it was built from. Raises RunError when this version of Konvolut builds another one."""
+        """The table it was built from. Raises RunError when there is none, or this version of Konvolut builds another."""
         card = self.card
-        shape = (card.input.channels, card.input.size, card.input.size)
-        arch, _ = table(card.net, card.fitted, shape, len(card.classes))
+        if card.module:
+            raise RunError(
+                f"{self.path}: trained from a module, {card.module}, which has no table; run.net(module) works"
+            )
+        arch = from_plain(card.own) if card.own else self.table_by_name()
         if digest(arch) != card.table:
             raise RunError(
                 f"{self.path}: made from another table of {card.net}; Konvolut {card.versions.get('konvolut')} reads it"
             )
         return arch
 
-    def plan(self) -> Plan:
-        """What was planned; training it again gives the same weights."""
+    def table_by_name(self) -> Arch:
         card = self.card
+        shape = (card.input.channels, card.input.size, card.input.size)
+        return table(card.net, card.fitted, shape, len(card.classes))[0]
+
+    def plan(self, module: nn.Module | None = None) -> Plan:
+        """What was planned; training it again gives the same weights. `module` is the one a module's run began with."""
+        card = self.card
+        if card.module and module is None:
+            raise RunError(self.wants_module())
         return Plan(
-            name=card.net, fitted=card.fitted, arch=self.arch(), spec=card.input, recipe=card.recipe,
-            changes=card.changes, reasons=card.reasons,
+            name=card.net, fitted=card.fitted, arch=None if card.module else self.arch(), module=module,
+            spec=card.input, recipe=card.recipe, changes=card.changes, reasons=card.reasons,
+            parent=Parent(card.parent, card.parent_sha256) if card.parent else None,
         )  # fmt: skip
 
-    def net(self) -> nn.Module:
-        """The trained network, in evaluation mode."""
+    def net(self, module: nn.Module | None = None) -> nn.Module:
+        """The trained network, in evaluation mode. A run of a user's own module needs one of that class to fill."""
         file = self.path / "weights.safetensors"
         if not file.exists():
             raise RunError(f"{self.path}: not finished, it has no weights; konvolut train --resume {self.path}")
-        net = build(self.arch())
+        if self.card.module and module is None:
+            raise RunError(self.wants_module())
+        net = module if module is not None else build(self.arch())
         with sound(file):
-            net.load_state_dict(load_file(file))
+            held = load_file(file)
+            if module is None:
+                net.load_state_dict(held)
+        if module is not None:
+            fill(module, held, self)
         return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def wants_module(self) -> str:
+        return f"{self.path}: trained from a module, {self.card.module}; from Python, run.net(module) fills one"
 
     def evaluation(self) -> Evaluation:
         """The answers stored at the end of training."""
@@ -118,6 +143,18 @@ def open_run(path: str | Path) -> Run:
         return Run(Path(path), msgspec.convert(raw, Card))
     except (msgspec.ValidationError, KonvolutError) as error:
         raise RunError(f"{file}: not a card of this version ({error})") from None
+
+
+def fill(module: nn.Module, held: dict[str, torch.Tensor], run: Run) -> None:
+    """Put a run's weights into a module. Raises RunError, with the first name that differs, when they are not its own."""
+    shapes = [{name: tuple(tensor.shape) for name, tensor in of.items()} for of in (module.state_dict(), held)]
+    for name in (*shapes[0], *shapes[1]):
+        wants, has = (of.get(name, "missing") for of in shapes)
+        if wants != has:
+            raise RunError(
+                f"{run.path}: not weights of this {type(module).__name__}: {name} is {has} there, {wants} in it"
+            )
+    module.load_state_dict(held)
 
 
 def save_card(run: Run) -> None:
@@ -152,7 +189,8 @@ def sound(file: Path) -> Iterator[None]:
 def save_weights(run: Run, net: nn.Module) -> None:
     """The net's state dict as safetensors; nothing in it can be executed."""
     part = run.path / "weights.part"
-    save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, part)
+    own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in net.state_dict().items()}
+    save_file(own, part)  # clones: safetensors refuses tensors that share their memory, as tied layers do
     os.replace(part, run.path / "weights.safetensors")
 
 
@@ -176,7 +214,7 @@ def checkpoint(run: Run) -> dict[str, Any] | None:
         return None
     with sound(file):
         held: dict[str, Any] = torch.load(file, weights_only=True)
-        return {part: held[part] for part in ("training", "best_accuracy", "best")}
+        return {part: held[part] for part in ("training", "best_accuracy", "best")} | {"head": held.get("head")}
 
 
 def write(path: Path, data: bytes) -> None:

@@ -8,9 +8,10 @@ from torch import nn
 
 from konvolut.blocks.basic import Dropout
 from konvolut.blocks.norm import Norm
+from konvolut.blocks.residual import Basic, Residual, Stage
 from konvolut.blocks.spec import NOTHING
 from konvolut.errors import ArchError
-from konvolut.nets.arch import build, facts
+from konvolut.nets.arch import build, digest, facts
 from konvolut.nets.catalogue import named
 from konvolut.nets.variants import (
     narrow,
@@ -18,6 +19,7 @@ from konvolut.nets.variants import (
     with_classes,
     with_dropout,
     with_norm,
+    with_stochastic_depth,
     without_last_activation,
 )
 
@@ -155,3 +157,64 @@ def test_classes_are_the_width_of_the_answer(name):
     assert list(facts(with_classes(named(name), 7)))[-1].gives == (7,)
     others = {"rows": (), "heads": (), "prints": NOTHING}
     assert replace(with_classes(named(name), 7), **others) == replace(named(name), **others)
+
+
+def chances(arch):
+    return [module.survive for module in modules(arch, Residual)]
+
+
+def test_the_survival_law_by_hand():
+    # Huang et al. 2016, eq. 4: 1 - l / L * (1 - p_L); 54 blocks of resnet-110, p_L = 0.5
+    law = chances(with_stochastic_depth(named("resnet-110"), last=0.5))
+    assert law == pytest.approx([1 - block / 108 for block in range(1, 55)], abs=1e-12)
+    assert (law[0], law[26], law[53]) == pytest.approx((107 / 108, 0.75, 0.5))
+    assert sum(law) == pytest.approx(54 - 54 * 55 / 2 / 108)  # "about 40 of 54 blocks" (section 3): 40.25
+    assert chances(with_stochastic_depth(named("preact-18"), 0.2))[-1] == pytest.approx(0.2)
+
+
+def test_stochastic_depth_changes_no_weight_and_may_be_taken_back():
+    net, odd = build(named("resnet-20")), build(with_stochastic_depth(named("resnet-20")))
+    assert list(odd.state_dict()) == list(net.state_dict())
+    assert chances(with_stochastic_depth(named("resnet-20"), 1.0)) == [1.0] * 9
+    assert digest(with_stochastic_depth(named("resnet-20"))) != digest(named("resnet-20"))
+
+
+def survivor(chance):
+    """One block of two convolutions without a norm, whose body takes part with `chance`."""
+    torch.manual_seed(0)
+    block = Stage(1, Basic(2, norm="none", act="none"), survive=(chance,)).make((2, 4, 4))
+    for p in block.parameters():
+        p.data.normal_()
+    return block, torch.randn(3, 2, 4, 4)
+
+
+def test_in_training_a_body_takes_part_as_often_as_its_chance_says():
+    block, images = survivor(0.7)
+    whole = images + block[0].body(images)
+    torch.manual_seed(1)
+    taken = 0
+    for _ in range(500):
+        given = block(images)
+        assert torch.equal(given, images) or torch.equal(given, whole)  # all of the batch, or none of it
+        taken += torch.equal(given, whole)
+    assert abs(taken - 350) < 4 * (500 * 0.7 * 0.3) ** 0.5  # four standard deviations
+
+
+def test_in_evaluation_a_block_gives_what_training_gives_on_average():
+    block, images = survivor(0.7)
+    expected = 0.7 * (images + block[0].body(images)) + 0.3 * images
+    torch.testing.assert_close(block.eval()(images), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "words"),
+    [
+        ("resnet-20", 0.0, "last = 0.0; it is the last block's chance to take part, above 0, at most 1"),
+        ("resnet-20", 1.5, "last = 1.5"),
+        ("vgg-11", 0.5, "vgg-11: no row of residual blocks"),
+        ("plain-20", 0.5, "plain-20: no row of residual blocks"),
+    ],
+)
+def test_a_chance_is_a_chance_and_a_block_has_a_shortcut(name, last, words):
+    with pytest.raises(ArchError, match=words):
+        with_stochastic_depth(named(name), last)

@@ -11,7 +11,8 @@ from untidy import album, untidy
 from konvolut.errors import DataError, RecipeError, RunError
 from konvolut.images.imageset import Split
 from konvolut.images.sources import open_images
-from konvolut.training.course import Course, evaluate_run, resume, train
+from konvolut.training.course import Course, resume, train
+from konvolut.training.judge import evaluate_run
 from konvolut.training.loop import Epoch
 from konvolut.training.plan import plan
 from konvolut.training.predict import predict

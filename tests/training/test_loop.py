@@ -126,3 +126,10 @@ def test_bf16_asked_for_stays_near_fp32():
     fp32, bf16 = (told(training(Recipe(epochs=1, batch=32, precision=p)))[0][0] for p in ("fp32", "bf16"))
     assert bf16 != fp32
     assert bf16 == pytest.approx(fp32, rel=0.02)
+
+
+def test_segments_cost_time_and_change_no_number():
+    plain, segments = (
+        told(training(Recipe(epochs=1, batch=50, memory=m, precision="fp32"))) for m in ("plain", "segments")
+    )
+    assert plain == segments

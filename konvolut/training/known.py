@@ -1,0 +1,77 @@
+"""What answers for pictures: the net of a run, or a net of the catalogue with somebody's weights."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from konvolut.errors import ArchError, RunError
+from konvolut.images.preprocess import InputSpec
+from konvolut.nets.arch import build, classifier
+from konvolut.nets.catalogue import named
+from konvolut.nets.names import ours
+from konvolut.nets.weights import load_weights
+from konvolut.training.parent import file_of, open_parent
+from konvolut.training.run import Run, open_run
+from konvolut.training.sizes import IMAGENET
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A net that answers, in evaluation mode, with what it takes and what its answers are called."""
+
+    where: str
+    net: nn.Module
+    spec: InputSpec
+    classes: tuple[str, ...]
+    val: float = 0.1  # the share and the seed of the validation part it was not trained on
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def of_run(run: Run, module: nn.Module | None = None) -> Known:
+    """A finished run; a run of the user's own module fills `module`."""
+    card = run.card
+    net = run.net(module)
+    return Known(str(run.path), net, card.input, card.classes, card.data.get("val", 0.1), card.data.get("seed", 0))
+
+
+def known(what: str | Path, weights: str | Path | None = None) -> Known:
+    """A run folder, with other `weights` where they are named; or the name of a net, which needs `weights`.
+
+    Such a net takes what its table says: those of torchvision's edition the middle of a picture and ImageNet's mean,
+    any other the whole of it. Its classes are those of a parent run, or else numbers from 0.
+    Raises RunError when there is no such run or file, ArchError for an unknown net or weights that do not fit.
+    """
+    if weights is None:
+        if not Path(what).exists() and is_net(str(what)):
+            raise RunError(f"{what}: a net that knows nothing yet; --weights FILE would teach it, or name a run folder")
+        return of_run(open_run(what))
+    parent, origin = open_parent(weights)
+    file = file_of(parent.where)
+    if not is_net(str(what)):
+        mine = open_run(what)
+        net = build(mine.arch())
+        notes = load_weights(net, file).notes
+        return replace(Known(str(what), net.eval(), mine.card.input, mine.card.classes), notes=notes)
+    arch = named(str(what)) if origin is None else origin.arch()
+    net = build(arch)
+    notes = load_weights(net, file).notes
+    if origin is not None:
+        return replace(of_run(origin), where=str(what), net=net.eval(), notes=notes)
+    published = ours(str(what)).endswith("@torchvision")
+    scale = {"mean": IMAGENET[0], "std": IMAGENET[1], "fit": "crop"} if published and arch.input[0] == 3 else {}
+    spec = InputSpec(size=arch.input[1], channels=arch.input[0], **scale)  # type: ignore[arg-type]
+    width = classifier(arch).spec.out  # type: ignore[attr-defined]
+    return Known(str(what), net.eval(), spec, tuple(map(str, range(width))), notes=notes)
+
+
+def is_net(what: str) -> bool:
+    """Is it a net's name, and no folder?"""
+    if Path(what).is_dir():
+        return False
+    try:
+        named(what)
+    except ArchError:
+        return False
+    return True
