@@ -4,8 +4,9 @@
 
 For each seed a parent is trained on `drawn`; then the same net three times on the new pictures, with the defaults of
 `konvolut train`: from scratch, the parent's trunk with a new classifier fitted to its features, and fine-tuned. All three
-see the pictures at the parent's size: what the weights are worth is not to be mixed with what pixels are worth; from
-scratch at the pictures' own size a net may do better than any of them. The test pictures are read once by each. Digits are cut to `--each` a class, a fifth of them for validation.
+see the pictures at the parent's size, so that the worth of weights is not mixed with that of pixels: from scratch at the
+pictures' own size a net may do better than any of them. The test pictures are read once by each. Digits are cut to
+`--each` a class, a fifth of them for validation.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def few(where: str, each: int, seed: int) -> ImageSet:
 
 
 def arms(
-    images: ImageSet, net: str, parent: Run, seed: int, out: Path, epochs: dict[str, int]
+    images: ImageSet, net: str, parent: Run, seed: int, out: Path, epochs: dict[str, Any]
 ) -> Iterator[tuple[str, Run]]:
     yield "scratch", train(images, net, out=out / "scratch", size=parent.card.input.size, seed=seed, **epochs)
     yield "head", train(images, weights=parent.path, out=out / "head", seed=seed, **HEAD_ALONE)

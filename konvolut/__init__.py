@@ -18,8 +18,22 @@ if TYPE_CHECKING:
     from konvolut.images.sources import open_images
     from konvolut.lab.conduct import run_claim
     from konvolut.lens.report import report_again as report
+    from konvolut.nets.alexnet import alexnet
     from konvolut.nets.arch import Arch, Fact
+    from konvolut.nets.convolution import as_convolution, convolved
+    from konvolut.nets.depth import with_depth
+    from konvolut.nets.features import features
+    from konvolut.nets.fit import fit
+    from konvolut.nets.googlenet import googlenet
+    from konvolut.nets.nin import nin
     from konvolut.nets.open import build, facts
+    from konvolut.nets.preact import preact, preact_cifar
+    from konvolut.nets.resnet import resnet, resnet_cifar
+    from konvolut.nets.swap import swap_block
+    from konvolut.nets.tables import read_table, write_table
+    from konvolut.nets.variants import narrow, with_norm, with_stochastic_depth
+    from konvolut.nets.vgg import vgg
+    from konvolut.nets.weights import load_weights, save_weights, state_dict
     from konvolut.training.course import train
     from konvolut.training.judge import evaluate_run as evaluate
     from konvolut.training.predict import predict
@@ -34,19 +48,44 @@ _WHERE = {  # public name -> the file it lives in, and its name there where that
     "InputSpec": "images.preprocess",
     "Recipe": "training.recipe",
     "Run": "training.run",
+    "alexnet": "nets.alexnet",
+    "as_convolution": "nets.convolution",
     "build": "nets.open",
+    "convolved": "nets.convolution",
     "evaluate": "training.judge:evaluate_run",
     "facts": "nets.open",
+    "features": "nets.features",
+    "fit": "nets.fit",
+    "googlenet": "nets.googlenet",
+    "load_weights": "nets.weights",
+    "narrow": "nets.variants",
+    "nin": "nets.nin",
     "open_images": "images.sources",
     "open_run": "training.run",
+    "preact": "nets.preact",
+    "preact_cifar": "nets.preact",
     "predict": "training.predict",
+    "read_table": "nets.tables",
     "report": "lens.report:report_again",
+    "resnet": "nets.resnet",
+    "resnet_cifar": "nets.resnet",
     "run_claim": "lab.conduct",
+    "save_weights": "nets.weights",
+    "state_dict": "nets.weights",
+    "swap_block": "nets.swap",
     "train": "training.course",
+    "vgg": "nets.vgg",
+    "with_depth": "nets.depth",
+    "with_norm": "nets.variants",
+    "with_stochastic_depth": "nets.variants",
+    "write_table": "nets.tables",
 }
 __all__ = [
-    "Arch", "Augment", "Fact", "ImageSet", "InputSpec", "Recipe", "Run", "build", "evaluate", "facts", "open_images",
-    "open_run", "predict", "report", "run_claim", "train",
+    "Arch", "Augment", "Fact", "ImageSet", "InputSpec", "Recipe", "Run", "alexnet", "as_convolution", "build",
+    "convolved", "evaluate", "facts", "features", "fit", "googlenet", "load_weights", "narrow", "nin",
+    "open_images", "open_run", "preact", "preact_cifar", "predict", "read_table", "report", "resnet",
+    "resnet_cifar", "run_claim", "save_weights", "state_dict", "swap_block", "train", "vgg", "with_depth",
+    "with_norm", "with_stochastic_depth", "write_table",
 ]  # fmt: skip
 
 

@@ -8,7 +8,17 @@ import click
 from konvolut.errors import KonvolutError, nearest
 from konvolut.language import set_language
 
-COMMANDS = ("train", "eval", "predict", "report", "nets", "show", "lab")  # the order of use; each is a file here
+COMMANDS = (
+    "train",
+    "eval",
+    "predict",
+    "report",
+    "look",
+    "nets",
+    "show",
+    "weights",
+    "lab",
+)  # the order of use; each is a file here
 
 
 class Verbs(click.Group):

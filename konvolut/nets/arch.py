@@ -73,7 +73,7 @@ class Network(nn.Sequential):
     def forward(self, batch: torch.Tensor) -> Any:
         answers = []
         for row in self.arch.rows:
-            batch = self._modules[row.name](batch)  # type: ignore[misc]
+            batch = getattr(self, row.name)(batch)
             if self.training:
                 answers += [self.heads[head.name](batch) for head in self.arch.heads if head.after == row.name]
         return (batch, *answers) if answers else batch
@@ -247,7 +247,9 @@ def unprinted(arch: Arch, of: Arch | None = None) -> Arch:
     rows, same = [], bool(before)
     for row, fact in zip(arch.rows, facts(arch), strict=True):
         kept = before.get(row.name) == (row.spec, fact.takes)
-        rows.append(replace(row, out=row.out if row.out == fact.gives else None, prints=row.prints if kept else NOTHING))
+        rows.append(
+            replace(row, out=row.out if row.out == fact.gives else None, prints=row.prints if kept else NOTHING)
+        )
         same &= kept
     return replace(arch, rows=tuple(rows), prints=arch.prints if same and len(rows) == len(before) else NOTHING)
 

@@ -83,6 +83,7 @@ def paper() -> Arch:
     differs = (
         "the paper gives no constants for its local response norms; AlexNet's are used, where the authors of Caffe's "
         "model have k = 1 and a fifth of alpha",
+        "table 1's K is 1,024 numbers",
         "table 1 gives conv1 2.7K numbers and 34M operations; a dense 7x7 convolution to 64 maps has 9.4K and 118M",
     )
     head = (

@@ -30,10 +30,11 @@ def preact_cifar(
 
     Raises ArchError for another depth, other than three widths, or pictures that are too small.
     """
-    n, rest = divmod(depth - 2, 9)
     block: type[Basic] | type[Bottleneck]
-    block, printed, shortcut = Bottleneck, (64, 128, 256), "B"
-    if rest:
+    if depth in PRINTED or (depth - 2) % 6:  # 164 and 110 are both 9n + 2 and 6n + 2
+        n, rest = divmod(depth - 2, 9)
+        block, printed, shortcut = Bottleneck, (64, 128, 256), "B"
+    else:
         n, rest = divmod(depth - 2, 6)
         block, printed, shortcut = Basic, CIFAR, "A"
     if rest or n < 1:

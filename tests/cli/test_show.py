@@ -76,3 +76,11 @@ def test_mistakes_are_one_line_that_says_what_would_work(say, words, said):
     assert said in told.err
     assert told.err.count("\n") == 1
     assert told.out == ""
+
+
+def test_a_table_of_ones_own_is_shown_and_its_wrong_size_found(say, tmp_path):
+    conv = '[[rows]]\nname = "conv1"\nConv = { out = 4, k = 3 }\ngives = [4, 8, 8]\n'  # 8 - 3 + 1 = 6
+    (tmp_path / "mine.toml").write_text(f'name = "mine"\ninput = [1, 8, 8]\n{conv}')
+    told = say("show", "mine.toml")
+    assert told.status == 0
+    assert "conv1: the paper prints 4x8x8, the table gives 4x6x6" in told.out

@@ -66,6 +66,7 @@ COUNTS = [
     ("resnet-56", "3x32x32", None, 853_018, None),
     ("resnet-110", "3x32x32", None, 1_727_962, None),
     ("resnet-1202", "3x32x32", None, 19_421_274, None),
+    ("preact-110", "3x32x32", None, 1_727_962, 252_887_680),  # as resnet-110: conv1 loses a norm, the end gains one
     ("preact-164", "3x32x32", None, 1_703_258, None),
     ("preact-1001", "3x32x32", None, 10_327_706, None),
 ]
