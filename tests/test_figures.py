@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from konvolut.figures import Page, bars, colour, curves, matrix, points, reliability, svg
-from konvolut.page import INK, SERIES, places
+from konvolut.page import INK, SERIES, in_dark, places
 
 NASTY = "<script>alert('x')</script>"
 
@@ -138,6 +138,15 @@ def test_dark_swaps_the_colours_and_leaves_the_data_alone():
     assert INK["paper"][0] not in dark
     assert INK["paper"][1] in dark
     assert INK["ink"][0] in words(dark)
+
+
+def test_dark_is_derived_from_light_exactly_as_it_would_be_drawn():
+    curve = curves([{"e": e, "v": e, "s": s} for e in (1, 2) for s in ("a", "b")], "e", "v", "s", titles=("x", "y"))
+    named = bars([{"n": INK["ink"][0], "v": 1}], "n", "v", title="t")  # a class called like a colour
+    ramp = matrix([[7, 1], [2, 11]], ["a", "b"], titles=("answer", "truth", "share"))  # colours between the house's
+    for chart in (curve, named, ramp):
+        derived, drawn = (re.sub(r"gradient_\d+", "", text) for text in (in_dark(chart, svg(chart)), svg(chart, dark=True)))
+        assert derived == drawn
 
 
 class Reader(HTMLParser):

@@ -27,7 +27,7 @@ from konvolut.types import Labels, Picture, Pictures
 
 MOST = 2000  # training pictures looked at for what excites a channel
 FEWEST = 16  # of them, however large the net
-WORK = 20_000_000_000  # multiply-adds spent on them at most: about a second on two cores
+WORK = 8_000_000_000  # multiply-adds spent on them at most: about half a second on two cores
 CHANNELS = 2  # of each row whose exciting patches are shown, when no row is named
 OF_ONE_ROW = 6  # and when one is
 BEST = 5  # answers that are told
