@@ -145,7 +145,9 @@ def test_dark_is_derived_from_light_exactly_as_it_would_be_drawn():
     named = bars([{"n": INK["ink"][0], "v": 1}], "n", "v", title="t")  # a class called like a colour
     ramp = matrix([[7, 1], [2, 11]], ["a", "b"], titles=("answer", "truth", "share"))  # colours between the house's
     for chart in (curve, named, ramp):
-        derived, drawn = (re.sub(r"gradient_\d+", "", text) for text in (in_dark(chart, svg(chart)), svg(chart, dark=True)))
+        derived, drawn = (
+            re.sub(r"gradient_\d+", "", text) for text in (in_dark(chart, svg(chart)), svg(chart, dark=True))
+        )
         assert derived == drawn
 
 

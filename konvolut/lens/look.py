@@ -42,7 +42,8 @@ class Subject:
     spec: InputSpec
     classes: tuple[str, ...]
     macs: int  # multiply-adds for one picture
-    run: Run | None = None  # None: nobody has trained it
+    run: Run | None = None  # None: its training is not known here
+    weights: str = ""  # the file they are from, where there is no run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,6 +172,8 @@ def filters_of(net: nn.Module) -> list[Picture] | None:
 def excited(subject: Subject, channels: dict[str, list[int]], row: str | None) -> tuple[Examples | None, Text]:
     """The training pictures that excite the first few of each row's `channels`, or the reason why there are none."""
     run = subject.run
+    if run is None and subject.weights:
+        return None, both("The training pictures of {weights} are not known here.", weights=subject.weights)
     if run is None:
         return None, both("Nobody has trained this net, so there are no training pictures that excite it.")
     data = run.card.data

@@ -51,12 +51,14 @@ def answer(page: Page, look: Look) -> None:
     """What the net says, and how far that can mean anything."""
     (best, sure), *others = look.answers
     page.headline(percent(sure), both("is the probability that the net gives to class {label}", label=best))
-    if look.subject.run is None:
+    if look.subject.run is None and not look.subject.weights:
         page.text(both(
             "This net is untrained: its weights were drawn from seed 0, so its answer means nothing. What can be seen "
             "here is what the architecture alone does to a picture."))  # fmt: skip
     side, channels = look.subject.spec.size, look.subject.spec.channels
     facts: list[tuple[Text, Text]] = [(both("net"), look.subject.name)]
+    if look.subject.weights:
+        facts.append((both("weights"), look.subject.weights))
     if look.subject.run is not None:
         facts.append((both("run"), str(look.subject.run.path)))
     facts.append((both("picture"), look.image))

@@ -10,7 +10,7 @@ from konvolut.lens.look import Look
 
 def as_sentences(look: Look) -> Iterator[str]:
     """What was seen, a line each, in the language in force."""
-    if look.subject.run is None:
+    if look.subject.run is None and not look.subject.weights:
         yield _("{net} is untrained: its weights were drawn from seed 0").format(net=look.subject.name)
     told = "  ".join(f"{label} {100 * share:.1f} %" for label, share in look.answers)
     yield _("answer      {answers}").format(answers=told)
@@ -41,7 +41,7 @@ def as_numbers(look: Look) -> dict[str, Any]:
     held = look.examples
     return {
         "net": look.subject.name,
-        "trained": look.subject.run is not None,
+        "trained": bool(look.subject.run or look.subject.weights),
         "image": look.image,
         "answers": [{"label": label, "probability": share} for label, share in look.answers],
         "class_maps": [

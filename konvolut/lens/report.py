@@ -17,6 +17,7 @@ from konvolut.lens.findings import classes, confidence, confusions, learning, pe
 from konvolut.lens.ledger import as_rows, ledger
 from konvolut.lens.mistakes import write_csv
 from konvolut.lens.pictures import augmented_again, thumbnail
+from konvolut.nets.tables import write_table
 from konvolut.training.metrics import Evaluation
 from konvolut.training.run import Card, Run
 from konvolut.types import Pictures
@@ -55,6 +56,8 @@ def write_report(
     part = run.path / f".recipe.toml.{os.getpid()}"
     part.write_text("\n".join(toml(card.recipe)) + "\n", encoding="utf-8")
     os.replace(part, run.path / "recipe.toml")
+    if card.own:
+        (run.path / "net.toml").write_text(write_table(run.arch()), encoding="utf-8")
     return page.write(out or run.path / "report.html")
 
 
@@ -70,7 +73,8 @@ def report_again(run: Run, out: str | Path | None = None) -> Path:
     except KonvolutError:
         images, changed = None, False
     examples = None if images is None or changed else augmented_again(images, card, AUGMENTED)
-    return write_report(run, images, evaluation, examples, as_rows(ledger(run.arch())), Path(out) if out else None)
+    table = [] if card.module else as_rows(ledger(run.arch()))
+    return write_report(run, images, evaluation, examples, table, Path(out) if out else None)
 
 
 def log_of(run: Run) -> list[dict[str, Any]]:
@@ -218,8 +222,11 @@ def the_net(page: Page, table: Sequence[Mapping[str, str]]) -> None:
         return
     page.section(both("The net, row by row"))
     known = {
-        "name": both("row"), "spec": both("layer"), "takes": both("takes"), "gives": both("gives"),
-        "params": both("parameters"), "macs": both("multiply-adds"), "printed": both("printed"),
+        "row": both("row"), "takes": both("takes"), "gives": both("gives"), "params": both("parameters"),
+        "macs": both("multiply-adds"), "params share": both("share of parameters"), "paper": both("printed"),
+        "macs share": both("share of multiply-adds"), "agrees": both("agrees"), "sees px": both("sees (px)"),
+        "step px": both("steps (px)"), "kept mib": both("kept (MiB)"), "paper params": both("printed parameters"),
+        "paper macs": both("printed multiply-adds"),
     }  # fmt: skip
     keys = list(table[0])
     page.table(
@@ -235,11 +242,21 @@ def again(page: Page, run: Run, evaluation: Evaluation) -> None:
     page.section(both("Doing it again"))
     where = shlex.quote(str(card.data.get("where", "")))
     folder = shlex.quote(str(run.path))
-    line = f"konvolut train {where} --net {shlex.quote(card.net)} --recipe {shlex.quote(str(run.path / 'recipe.toml'))}"
+    net = str(run.path / "net.toml") if card.own else card.net
+    line = f"konvolut train {where} --net {shlex.quote(net)} --recipe {shlex.quote(str(run.path / 'recipe.toml'))}"
     line += f" --seed {getattr(card.recipe, 'seed', 0)}"
     if not card.fitted:
         line += f" --size {card.input.size}"
-    page.code([line, f"konvolut eval {folder} {where} --split {evaluation.split}"])
+    if card.parent:
+        line += f" --weights {shlex.quote(card.parent)}"
+    if card.module:
+        page.text(
+            both(
+                "The net was a module of the user's own, {module}: konvolut.train takes it as net=.", module=card.module
+            )
+        )
+    else:
+        page.code([line, f"konvolut eval {folder} {where} --split {evaluation.split}"])
     page.table(("recipe.toml",), [(text,) for text in toml(card.recipe) if text], "recipe.toml", folded=True)
     facts: list[tuple[Text, Text]] = [(both("pictures, SHA-256"), str(card.data.get("digest", "")))]
     facts.append((both("net's table, SHA-256"), card.table))

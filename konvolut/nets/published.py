@@ -1,4 +1,4 @@
-"""What `konvolut weights list` prints: the published files that fit a net here, read without torch."""
+"""Published weights: the files that fit a net here, and what their answers are called; read without torch."""
 
 import json
 from dataclasses import dataclass
@@ -28,3 +28,9 @@ def published() -> list[Published]:
     return [
         Published(**{**entry, "mean": tuple(entry["mean"]), "std": tuple(entry["std"])}) for entry in json.loads(text)
     ]
+
+
+def imagenet() -> tuple[str, ...]:
+    """The names of ImageNet's 1,000 classes (ILSVRC-2012) in the order of published weights."""
+    text = files("konvolut.nets").joinpath("imagenet.json").read_text(encoding="utf-8")
+    return tuple(json.loads(text))

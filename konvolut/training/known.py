@@ -10,6 +10,7 @@ from konvolut.images.preprocess import InputSpec
 from konvolut.nets.arch import build, classifier
 from konvolut.nets.catalogue import named
 from konvolut.nets.names import ours
+from konvolut.nets.published import imagenet
 from konvolut.nets.weights import load_weights
 from konvolut.training.parent import file_of, open_parent
 from konvolut.training.run import Run, open_run
@@ -40,7 +41,8 @@ def known(what: str | Path, weights: str | Path | None = None) -> Known:
     """A run folder, with other `weights` where they are named; or the name of a net, which needs `weights`.
 
     Such a net takes what its table says: those of torchvision's edition the middle of a picture and ImageNet's mean,
-    any other the whole of it. Its classes are those of a parent run, or else numbers from 0.
+    any other the whole of it. Its classes are those of a parent run, ImageNet's where torchvision's has a thousand, or else
+    numbers from 0.
     Raises RunError when there is no such run or file, ArchError for an unknown net or weights that do not fit.
     """
     if weights is None:
@@ -63,7 +65,8 @@ def known(what: str | Path, weights: str | Path | None = None) -> Known:
     scale = {"mean": IMAGENET[0], "std": IMAGENET[1], "fit": "crop"} if published and arch.input[0] == 3 else {}
     spec = InputSpec(size=arch.input[1], channels=arch.input[0], **scale)  # type: ignore[arg-type]
     width = classifier(arch).spec.out  # type: ignore[attr-defined]
-    return Known(str(what), net.eval(), spec, tuple(map(str, range(width))), notes=notes)
+    classes = imagenet() if published and width == 1000 else tuple(map(str, range(width)))
+    return Known(str(what), net.eval(), spec, classes, notes=notes)
 
 
 def is_net(what: str) -> bool:

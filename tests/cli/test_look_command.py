@@ -4,11 +4,15 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
 from konvolut.cli.look import command
 from konvolut.errors import KonvolutError
+from konvolut.nets.open import build
+from konvolut.nets.published import imagenet
+from konvolut.nets.weights import state_dict
 
 
 @pytest.fixture
@@ -29,6 +33,16 @@ def test_an_untrained_net_gives_a_page_and_a_summary(picture, tmp_path):
     assert told.output.splitlines()[-1] == "lenet-look.html"
     assert (tmp_path / "lenet-look.html").read_text("utf-8").startswith("<!doctype html>")
     assert say("lenet", picture).exit_code == 0  # the page of the last look is replaced
+
+
+def test_a_net_with_weights_is_not_called_untrained(picture, tmp_path):
+    """Published names: a file of torchvision's edition answers with ImageNet's classes."""
+    torch.save(state_dict(build("resnet-18@torchvision", seed=3), "torchvision"), "weights.pth")
+    told = say("resnet18", picture, "--weights", "weights.pth", "--json")
+    found = json.loads(told.stdout)
+    assert found["trained"] is True
+    assert found["answers"][0]["label"] in imagenet()
+    assert "weights.pth" in (tmp_path / found["page"]).read_text("utf-8")
 
 
 def test_json_is_nothing_but_json(picture, tmp_path):

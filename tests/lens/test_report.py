@@ -18,6 +18,9 @@ from konvolut.images.preprocess import InputSpec
 from konvolut.lens import report
 from konvolut.lens.pictures import augmented_again, found, thumbnail
 from konvolut.lens.report import duration, write_report
+from konvolut.nets.arch import digest
+from konvolut.nets.nin import nin
+from konvolut.nets.tables import read_table, to_plain
 from konvolut.training.course import Course
 from konvolut.training.metrics import Evaluation
 from konvolut.training.plan import plan
@@ -217,6 +220,22 @@ def test_a_report_is_written_anew_though_its_pictures_are_gone(tmp_path, monkeyp
     html = report.report_again(run).read_text("utf-8")
     assert "75.0\xa0%</strong>" in html
     assert "could not be opened" in html
+
+
+def test_a_table_of_ones_own_lies_beside_the_report_and_is_what_its_line_names(tmp_path):
+    arch = nin(blocks=((4, 3, 1, 1),), input=(1, 8, 8), classes=2)
+    run = run_in(tmp_path / "own", ("a", "b"), own=to_plain(arch), table=digest(arch), parent="mother/")
+    page = write_report(run, None, answers(3, 1, ("a", "b")), None, []).read_text("utf-8")
+    assert read_table(run.path / "net.toml") == arch
+    assert f"--net {run.path / 'net.toml'}" in page
+    assert "--weights mother/" in page
+
+
+def test_the_report_of_a_users_module_gives_no_line_that_would_not_work(tmp_path):
+    run = run_in(tmp_path / "module", ("a", "b"), module="Mine", table="")
+    page = write_report(run, None, answers(3, 1, ("a", "b")), None, []).read_text("utf-8")
+    assert "konvolut train" not in page
+    assert "Mine" in page
 
 
 def test_a_time_is_printed_in_units_one_can_read():
