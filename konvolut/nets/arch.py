@@ -16,6 +16,7 @@ from konvolut.blocks.lenet import RbfOutput, Subsample2d
 from konvolut.blocks.residual import Residual
 from konvolut.blocks.spec import NOTHING, Prints, Row, Spec, parts
 from konvolut.errors import ArchError, nearest
+from konvolut.nets.shapes import Shapes
 from konvolut.types import Shape
 
 MOST_PX = 4096  # no table of this package needs larger pictures; a search for the least size stops here
@@ -148,7 +149,8 @@ def tried(spec: Spec, shape: Shape) -> Fact:
         for part in module.modules():
             if isinstance(part, WEIGHTED):
                 part.register_forward_hook(count)
-        gives = tuple(module(torch.empty(1, *shape)).shape[1:])
+        with Shapes():
+            gives = tuple(module(torch.empty(1, *shape)).shape[1:])
     params = sum(p.numel() for p in module.parameters() if p.requires_grad)
     return Fact("", shape, gives, params, macs, depth(module))
 
