@@ -185,8 +185,13 @@ class Page:
             f'<figure><div class="panels">{drawn}</div><figcaption id={name}>{marked(caption)}</figcaption></figure>'
         )
 
-    def pictures(self, pictures: Iterable[tuple[bytes | None, str, Sequence[Text]]], caption: Text) -> None:
-        """A grid of pictures: PNG bytes (None: none to show), what to say instead of it, lines below it."""
+    def pictures(
+        self, pictures: Iterable[tuple[bytes | None, str, Sequence[Text]]], caption: Text, large: bool = False
+    ) -> None:
+        """A grid of pictures: PNG bytes (None: none to show), what to say instead of it, lines below it.
+
+        They are shown at most 96 px wide, or 240 px where `large`.
+        """
         cells, bare = [], True
         for png, alt, lines in pictures:
             bare = bare and not lines
@@ -197,7 +202,7 @@ class Page:
                 gone = marked(both("no picture"))
                 held = f'<span class="gone" role="img" aria-label="{said_instead}">{gone}</span>'
             cells.append(f"<li>{held}{''.join(f'<span>{marked(line)}</span>' for line in lines)}</li>")
-        grid = f'<ul class="pictures{" bare" * bare}">{"".join(cells)}</ul>'
+        grid = f'<ul class="pictures{" bare" * bare}{" large" * large}">{"".join(cells)}</ul>'
         self._body.append(f"<figure>{grid}<figcaption>{marked(caption)}</figcaption></figure>")
 
     def _inline(self, chart: Spec, drawn: str) -> str:
@@ -310,6 +315,8 @@ ul.bare{grid-template-columns:repeat(auto-fill,minmax(84px,max-content));gap:.5r
 .pictures li>span{display:block;overflow-wrap:anywhere}
 .pictures li>span~span{color:var(--quiet)}
 .pictures img,.pictures .gone{display:block;max-width:96px;margin-bottom:.35rem;outline:1px solid var(--line)}
+.pictures.large{grid-template-columns:repeat(auto-fill,minmax(15rem,1fr))}
+.pictures.large img{max-width:240px;width:240px;image-rendering:pixelated}
 .pictures .gone{width:96px;height:96px;padding:2.3rem .4rem;text-align:center;color:var(--quiet);background:var(--wash)}
 pre{font:.82rem/1.6 ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;background:var(--wash);padding:.8rem 1rem;
   overflow-x:auto;border-left:2px solid var(--deep)}

@@ -1,6 +1,5 @@
 """look.html: what was seen inside a net, on one page that needs nothing else."""
 
-from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,12 @@ import numpy as np
 from PIL import Image
 
 from konvolut.errors import RunError
-from konvolut.figures import Page, Spec, curves
+from konvolut.figures import Page, curves
 from konvolut.language import CODES, Text, both
 from konvolut.lens.cam import overlay
 from konvolut.lens.findings import percent
 from konvolut.lens.look import Look, Subject
 from konvolut.lens.maps import FILTERS, png, tile
-from konvolut.page import INK, said
 from konvolut.types import Picture
 
 SHOWN = 240  # px, the side of a large picture
@@ -72,11 +70,13 @@ def pointed(page: Page, look: Look) -> None:
     """The picture, and under it where each explained class is seen."""
     page.section(both("Where it looks"))
     large = enlarged(look.picture)
-    charts = [picture_chart(large, both("as the net takes it"))]
+    cells: list[tuple[bytes, str, list[Text]]] = [(as_png(large), "the picture", [both("as the net takes it")])]
     for label, found in look.class_maps.items():
-        charts.append(picture_chart(overlay(large, found.heat[0]), both("class {label}", label=label)))
+        seen = as_png(overlay(large, found.heat[0]))
+        cells.append((seen, f"where class {label} is seen", [both("class {label}", label=label)]))
     if not look.class_maps:
-        page.figure(*charts, caption=both("No row of this net gives maps, so there is no place to point at."))
+        none = both("No row of this net gives maps, so there is no place to point at.")
+        page.pictures(cells, none, large=True)
         return
     found = next(iter(look.class_maps.values()))
     height, width = found.heat.shape[1:]
@@ -90,7 +90,7 @@ def pointed(page: Page, look: Look) -> None:
             "Grad-CAM (Selvaraju et al. 2017): the {h} × {w} maps of row {row}, each weighed by the mean gradient of the "
             "class's logit by it and brought to the size of the picture; what is below zero is left out. The stronger the "
             "colour, the more the place speaks for the class.", row=found.row, h=height, w=width)  # fmt: skip
-    page.figure(*charts, caption=how)
+    page.pictures(cells, how, large=True)
 
 
 def filters(page: Page, look: Look) -> None:
@@ -235,21 +235,8 @@ def enlarged(picture: Picture) -> Picture:
     return np.repeat(np.repeat(picture, times, axis=0), times, axis=1)
 
 
-def picture_chart(picture: Picture, title: Text) -> Spec:
-    """One large picture as a figure, so that several stand side by side over one caption."""
-    image = Image.fromarray(np.ascontiguousarray(picture[..., 0] if picture.shape[2] == 1 else picture))
-    address = f"data:image/png;base64,{b64encode(png(image)).decode()}"
-    middle = {"value": SHOWN / 2}
-    return {
-        "width": SHOWN,
-        "height": SHOWN,
-        "title": {"text": said(title), "anchor": "start", "fontWeight": "normal", "fontSize": 11.5,
-                  "color": INK["ink"][0]},
-        "data": {"values": [{"address": address}]},
-        "mark": {"type": "image", "width": SHOWN, "height": SHOWN},
-        "encoding": {"url": {"field": "address", "type": "nominal"}, "x": middle, "y": middle},
-        "usermeta": {"words": [] if isinstance(title, str) else [dict(title)]},
-    }  # fmt: skip
+def as_png(picture: Picture) -> bytes:
+    return png(Image.fromarray(np.ascontiguousarray(picture[..., 0] if picture.shape[2] == 1 else picture)))
 
 
 def number(value: float | None) -> str:

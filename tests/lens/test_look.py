@@ -127,7 +127,9 @@ def test_the_page_holds_every_section_and_fetches_nothing(run, image, tmp_path):
     assert all(address.startswith(("data:", "#")) for address in read.fetched)
     sections = re.findall(r"<h2>(?:<span lang=\"en\">)?([^<]+)", html)
     assert len(sections) == 6
-    shown = 16 + sum(len(most) for _, most in found.maps.values())  # filters (section 4.2: 16), maps
+    shown = (
+        1 + len(found.class_maps) + 16 + sum(len(most) for _, most in found.maps.values())
+    )  # the picture, filters (section 4.2: 16), maps
     assert read.tags.count("img") == shown + sum(map(len, found.examples.patches.values()))
     assert f"{found.answers[0][0]}" in html
     again = write_look(found, tmp_path / "page.html")
