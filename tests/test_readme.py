@@ -64,6 +64,11 @@ def test_the_figures_are_those_of_the_stored_results():
     ]
     told += [f"{what(ratios):.2f}" for ratios in (small, large) for what in (fmean, stdev)]
     told += [f"{median(times):.2f}" for times in stored["startup"]["seconds"].values()]
+    held, times = stored["memory"]["held_ratio"], stored["memory"]["time_ratios"]
+    told += [f"{held:.2f}", f"{fmean(times):.2f}", f"{stdev(times):.2f}"]
+    for where in ("digits", "stamps"):
+        gains = [100 * gain for gain in stored["finetune"]["gains"][f"{where}, tuned"]]
+        told += [f"{abs(fmean(gains)):.1f}", f"{stdev(gains):.1f}"]
     assert re.findall(r"\d+\.\d+", ENGLISH.partition("<!-- figures -->")[2].partition("\n\n")[0]) == told
 
 
