@@ -10,7 +10,7 @@ from konvolut.figures import Page, points
 from konvolut.lab.conduct import Result
 from konvolut.lab.stats import LEVEL
 from konvolut.lab.study import Exact, Measurement, Trained
-from konvolut.lab.words import MEANING
+from konvolut.lab.words import MEANING, number
 from konvolut.language import both
 
 
@@ -21,7 +21,7 @@ def write_page(result: Result, path: Path) -> Path:
     page.headline(both(verdict.word), both(MEANING[verdict.word]))
     page.text(both("expected: {word}. {why}", word=claim.expected, why=claim.why))
     if isinstance(result.study, Exact):
-        rows = [(check.what, f"{check.said:,}", f"{check.found:,}") for check in verdict.checks]
+        rows = [(check.what, number(check.said), number(check.found)) for check in verdict.checks]
         page.section(both("Number by number"))
         page.table((both("what"), both("said"), both("counted")), rows, both("Each number of the sentence, and ours."))
     else:

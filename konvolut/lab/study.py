@@ -20,8 +20,14 @@ class Check:
     """One number of an exact study: what the sentence says, and what the tables come to."""
 
     what: str
-    said: int
-    found: int
+    said: float
+    found: float
+    within: float = 0.0  # how far apart they may lie: rounding of the sentence, or of arithmetic
+    about: str = ""  # the condition it speaks of, where a sentence holds under one and not under another
+
+    @property
+    def agrees(self) -> bool:
+        return abs(self.said - self.found) <= self.within
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,18 @@ class Verdict:
 
 
 def exactly(checks: Sequence[Check]) -> Verdict:
-    """*exact* when every number agrees; else *contradicted*."""
+    """*exact* when every number agrees; *conditional* when all numbers about one condition do and those about another
+    do not; else *contradicted*.
+    """
     assert checks, "an exact study compares at least one number"
-    agree = all(check.said == check.found for check in checks)
-    return Verdict("exact" if agree else "contradicted", "", checks=tuple(checks))
+    by_condition: dict[str, bool] = {}
+    for check in checks:
+        by_condition[check.about] = by_condition.get(check.about, True) and check.agrees
+    words = {about: "exact" if agrees else "contradicted" for about, agrees in by_condition.items()}
+    if len(set(words.values())) == 1:
+        return Verdict(words.popitem()[1], "", checks=tuple(checks))
+    condition = "; ".join(f"{about}: {word}" for about, word in words.items())
+    return Verdict("conditional", condition, checks=tuple(checks))
 
 
 def decide(difference: Difference, least: float) -> str:

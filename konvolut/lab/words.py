@@ -78,7 +78,7 @@ def verdict(result: Result) -> str:
     ]
     lines += [finding(f) for f in found.findings]
     lines += [
-        _("  {what}: said {said}, counted {found}").format(what=c.what, said=f"{c.said:,}", found=f"{c.found:,}")
+        _("  {what}: said {said}, counted {found}").format(what=c.what, said=number(c.said), found=number(c.found))
         for c in found.checks
     ]
     if found.word != result.study.claim.expected:
@@ -86,6 +86,14 @@ def verdict(result: Result) -> str:
             _("expected: {word}. {why}").format(word=_(result.study.claim.expected), why=_(result.study.claim.why))
         )
     return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """
+    >>> number(26_214_400), number(0.0), number(0.7071)
+    ('26,214,400', '0', '0.707')
+    """
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:.3g}"
 
 
 def finding(found: Finding) -> str:

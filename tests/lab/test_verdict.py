@@ -75,6 +75,13 @@ def test_identical_arms_are_no_effect():
 def test_an_exact_study_is_exact_or_contradicted():
     assert exactly([Check("two and two", 4, 4)]).word == "exact"
     assert exactly([Check("two and two", 4, 4), Check("a planted fault", 5, 4)]).word == "contradicted"
+    assert exactly([Check("rounded", 0.16, 0.163, within=0.005)]).word == "exact"
+
+
+def test_an_exact_study_may_hold_under_one_condition_only():
+    by_cost = [Check("share of weights", 1, 1, about="weights"), Check("share of work", 1, 0, about="work")]
+    found = exactly(by_cost)
+    assert (found.word, found.condition) == ("conditional", "weights: exact; work: contradicted")
 
 
 def measure(arm: str, seed: int) -> dict[str, float]:
