@@ -40,11 +40,13 @@ def show(claim: str, machine: bool) -> None:
 @command.command()
 @click.argument("claim")
 @click.option("--seeds", type=int, help="Seeds an arm, at least 3.  [default: the study's own]")
+@click.option("--tier", default="quick", show_default=True, help="glance (a minute, 3 seeds), quick, or full.")
+@click.option("--data", help="Ask it on these pictures: a folder, or any other DATA.")
 @click.option("--jobs", type=int, help="Processes at once.  [default: one a core]")
 @click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
-def run(claim: str, seeds: int | None, jobs: int | None, machine: bool) -> None:
+def run(claim: str, seeds: int | None, tier: str, data: str | None, jobs: int | None, machine: bool) -> None:
     """Run the study of CLAIM and say what came of it."""
     from konvolut.cli.experiment import follow
     from konvolut.lab.index import study
 
-    follow(study(claim), seeds, jobs, machine)
+    follow(study(claim), seeds, jobs, machine, tier, data)

@@ -1,21 +1,28 @@
 """Runs a study: its measurements in parallel, one torch thread each, and the result on disk."""
 
+import inspect
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
 from joblib import Parallel, delayed
 
-from konvolut.errors import ClaimError
-from konvolut.lab.study import Exact, Measurement, Study, Trained
-from konvolut.lab.verdict import Verdict, exactly, judge
+from konvolut.errors import ClaimError, nearest
+from konvolut.images.sources import open_images
+from konvolut.lab.store import FOLDER, keep, kept, key, place
+from konvolut.lab.study import QUICK, TIERS, Ask, Exact, Measurement, Setting, Study, Trained
+from konvolut.lab.verdict import Verdict, exactly, judge, settled
 from konvolut.training.run import machine, versions, write
 
-FOLDER = Path("runs") / "lab"
+GLANCE = 60.0  # seconds a glance may take
+LEAST_SHARE = 0.1  # of the pictures: with fewer a glance shows nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +32,103 @@ class Result:
     study: Study
     verdict: Verdict
     measurements: tuple[Measurement, ...]
+    setting: Setting = QUICK
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "id": self.study.claim.id,
             "verdict": asdict(self.verdict),
+            "setting": asdict(self.setting),
             "measurements": [asdict(m) for m in self.measurements],
             "versions": versions(),
             "machine": machine("cpu"),
         }
 
 
-def conduct(study: Study, seeds: int | None = None, jobs: int | None = None) -> Iterator[Measurement | Result]:
-    """Every measurement as it is made, then the result. Raises ClaimError for fewer than 3 seeds."""
+def setting_of(study: Study, tier: str, data: str | None, jobs: int | None = None) -> Setting:
+    """What a tier means for a study. Raises ClaimError for an unknown tier."""
+    if tier not in TIERS:
+        raise ClaimError(f"tier {tier!r}{nearest(tier, TIERS)}")
     if isinstance(study, Exact):
-        yield Result(study, exactly(list(study.checks())), ())
+        return Setting(tier)
+    where = data or (study.full if tier == "full" else study.data)
+    if tier != "glance":
+        return Setting(tier, where)
+    work = study.cost * len(study.asks(TIERS[tier], QUICK)) / (jobs or os.cpu_count() or 1)
+    return Setting(tier, where, max(LEAST_SHARE, min(1.0, GLANCE / work)))
+
+
+def conduct(
+    study: Study, seeds: int | None = None, jobs: int | None = None, setting: Setting | None = None
+) -> Iterator[Measurement | Result]:
+    """Every measurement as it is made, or as it was made before, then the result.
+
+    Raises ClaimError for fewer than 3 seeds, DataError when the pictures are not there.
+    """
+    if isinstance(study, Exact):
+        yield Result(study, exactly(list(study.checks())), (), setting or QUICK)
         return
-    n = count(study, seeds)
-    work = (delayed(measured)(study, arm, seed) for seed in range(n) for arm in study.arms)
-    found = []
+    setting = setting or Setting("quick", study.data)
+    n = count(study, seeds, setting.tier)
+    places = {ask: place(name_of(study, ask)) for ask in study.asks(n, setting)}
+    found, missing = [], []
+    for ask, path in places.items():
+        if held := kept(path):
+            found.append(Measurement(ask.arm, ask.seed, held["values"], ask.rate, held["seconds"]))
+            yield found[-1]
+        else:
+            missing.append(ask)
+    work = (delayed(measured)(study, ask, places[ask]) for ask in missing)
     for measurement in Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator")(work):
         found.append(measurement)
         yield measurement
-    yield Result(study, judge(study.contrasts, study.settle(found)), tuple(found))
+    order = {(ask.arm, ask.rate, ask.seed): number for number, ask in enumerate(places)}
+    found.sort(key=lambda m: order[m.arm, m.rate, m.seed])
+    yield Result(study, judge(study.contrasts, settled(study, found)), tuple(found), setting)
 
 
-def measured(study: Trained, arm: str, seed: int) -> Measurement:
+def name_of(study: Trained, ask: Ask) -> str:
+    """The name a measurement is stored under: it changes with the study's code, the pictures and what decides."""
+    source = sha256(Path(inspect.getfile(study.measure)).read_bytes()).hexdigest()
+    pictures = digest_of(ask.setting.data or study.data)
+    return key(
+        claim=study.claim.id, study=source, pictures=pictures, arm=ask.arm, seed=ask.seed, rate=ask.rate,
+        share=ask.setting.share,
+    )  # fmt: skip
+
+
+@cache
+def digest_of(where: str) -> str:
+    return open_images(where, val=0.0).digest
+
+
+def measured(study: Trained, ask: Ask, path: Path) -> Measurement:
     """One arm at one seed, on one thread: as many of these run at once as there are cores."""
     torch.set_num_threads(1)
-    return Measurement(arm, seed, dict(study.measure(arm, seed)))
+    start = perf_counter()
+    values = dict(study.measure(ask))
+    seconds = perf_counter() - start
+    keep(path, {"values": values, "seconds": seconds})
+    return Measurement(ask.arm, ask.seed, values, ask.rate, seconds)
 
 
-def count(study: Trained, seeds: int | None) -> int:
+def count(study: Trained, seeds: int | None, tier: str = "quick") -> int:
     """Seeds an arm. Raises ClaimError for fewer than 3: two points have no spread worth an interval."""
-    n = study.seeds if seeds is None else seeds
+    n = (TIERS[tier] or study.seeds) if seeds is None else seeds
     if n < 3:
         raise ClaimError(f"{study.claim.id}: {n} seeds; at least 3 are needed for an interval")
     return n
 
 
-def total(study: Study, seeds: int | None) -> int:
+def total(study: Study, seeds: int | None, tier: str = "quick") -> int:
     """Measurements a run makes."""
-    return 0 if isinstance(study, Exact) else len(study.arms) * count(study, seeds)
+    return 0 if isinstance(study, Exact) else len(study.asks(count(study, seeds, tier), QUICK))
+
+
+def cost(study: Study) -> float:
+    """What a quick run costs, on one thread, about."""
+    return 1.0 if isinstance(study, Exact) else study.cost * total(study, None)
 
 
 def save(result: Result) -> Path:
@@ -84,10 +145,13 @@ def last(claim: str) -> Mapping[str, Any] | None:
     return held
 
 
-def run_claim(claim: str, seeds: int | None = None, jobs: int | None = None) -> Result:
+def run_claim(
+    claim: str, seeds: int | None = None, jobs: int | None = None, tier: str = "quick", data: str | None = None
+) -> Result:
     """Run the study of a claim ("A15") and return its result. Raises ClaimError for an unknown one."""
     from konvolut.lab.index import study  # the index knows the claims, and the claims know this file's nouns
 
-    *_, result = conduct(study(claim), seeds, jobs)
+    found = study(claim)
+    *_, result = conduct(found, seeds, jobs, setting_of(found, tier, data, jobs))
     assert isinstance(result, Result)
     return result

@@ -9,7 +9,9 @@ from torch import nn
 from konvolut.images.batches import Batches, hold
 from konvolut.images.preprocess import InputSpec
 from konvolut.images.sources import open_images
+from konvolut.lab.study import Ask
 from konvolut.nets.arch import Arch, build
+from konvolut.nets.fit import fixed
 from konvolut.training.loop import Training
 from konvolut.training.recipe import Recipe
 from konvolut.types import Labels, Pictures
@@ -27,11 +29,20 @@ class Material:
     classes: int
 
 
+def asked(ask: Ask, size: int, train: int, val: int = 500) -> Material:
+    """The pictures of a measurement: of the set it is asked on, and as many of `train` as its setting says."""
+    return material(ask.setting.data or "digits", size, max(1, round(train * ask.setting.share)), val)
+
+
 @cache
 def material(where: str, size: int, train: int, val: int = 500) -> Material:
-    """`train` and `val` pictures of the training split of `where`, chosen by content hash."""
+    """`train` and `val` pictures of the training split of `where`, chosen by content hash; of a small set, four fifths
+    and one.
+    """
     images = open_images(where, val=0.0)
     split = images.splits["train"]
+    val = min(val, len(split) // 5)
+    train = min(train, len(split) - val)
     order = np.argsort(np.array(split.hashes), kind="stable")
     first = split.picture(0)
     spec = InputSpec(size=size, channels=first.shape[2])
@@ -45,6 +56,8 @@ def material(where: str, size: int, train: int, val: int = 500) -> Material:
 def training(arch: Arch, held: Material, recipe: Recipe, seed: int) -> Training:
     """A training of `arch` on `held`: the seed sets the order of pictures and, by name and shape, the first weights."""
     recipe = replace(recipe, seed=seed)
+    shape = (held.spec.channels, held.spec.size, held.spec.size)
+    arch = fixed(arch, shape, held.classes)
     batches = Batches(held.train, held.train_labels, held.spec, recipe.batch, seed=seed, how=recipe.augment)
     return Training(build(arch, scheme=recipe.init, seed=seed), batches, recipe)
 

@@ -10,6 +10,7 @@ from konvolut.figures import Page, points
 from konvolut.lab.conduct import Result
 from konvolut.lab.stats import LEVEL
 from konvolut.lab.study import Exact, Measurement, Trained
+from konvolut.lab.verdict import settled
 from konvolut.lab.words import MEANING, number
 from konvolut.language import both
 
@@ -33,7 +34,7 @@ def measured(page: Page, result: Result, study: Trained) -> None:
     """Every seed of every arm, then the paired differences the verdict rests on."""
     page.section(both("What was measured"))
     page.text(both("all arms share: {what}", what=study.fixed))
-    compared = study.settle(list(result.measurements))
+    compared = settled(study, result.measurements)
     for value, unit in study.unit.items():
         chart = points(
             [{"arm": m.arm, "value": m.values[value]} for m in compared], means(compared, value), "arm", "value", title=value,

@@ -3,6 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+TIERS = {  # how much is spent: the seeds of an arm (0: the study's own), and what the verdict may say
+    "glance": 3,  # at most a minute, on fewer pictures where need be: it may only say what it looks like
+    "quick": 0,  # what the committed results are made at
+    "full": 10,  # the set the study names for it, whole
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
@@ -31,12 +37,36 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a study is held: on which pictures, and on what share of those it usually takes."""
+
+    tier: str = "quick"
+    data: str = ""  # "" is the study's own
+    share: float = 1.0
+
+
+QUICK = Setting()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One measurement to make."""
+
+    arm: str
+    seed: int
+    rate: float = 0.0  # learning rate, where the study sweeps it; 0: the study's own
+    setting: Setting = QUICK
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One arm at one seed: named numbers."""
 
     arm: str
     seed: int
     values: Mapping[str, float]
+    rate: float = 0.0
+    seconds: float = 0.0  # it took, on one thread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,20 +92,35 @@ class Exact:
 class Trained:
     """A study whose answer is measured on trained nets.
 
-    `measure(arm, seed)` trains and measures one arm; it runs in a process of its own with one torch thread, so it must be
+    `measure(ask)` trains and measures one arm; it runs in a process of its own with one torch thread, so it must be
     importable. Arms at the same seed see the same pictures in the same order, and start from the same weights where their
-    tables agree. `settle` may choose among arms by what was measured in training (a learning rate each, say); it returns
-    the measurements that are compared, under the names the contrasts use.
+    tables agree. With `rates` an arm is measured at each learning rate and enters the comparison at its best one, chosen
+    by `best` on training or validation pictures, on average over the seeds; all rates are shown.
     """
 
     claim: Claim
     arms: tuple[str, ...]
-    measure: Callable[[str, int], Mapping[str, float]]
+    measure: Callable[[Ask], Mapping[str, float]]
     contrasts: tuple[Contrast, ...]
     fixed: str  # what all arms share
     unit: Mapping[str, str]  # value -> what it is, and in what
-    settle: Callable[[list[Measurement]], list[Measurement]] = field(default=lambda found: found)
+    data: str = "digits"
+    full: str = "fashion-mnist"  # the set of the full tier
+    rates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # arm -> learning rates to try
+    best: tuple[str, str] = ("", "")  # the value a rate is chosen by, and "least" or "most"
     seeds: int = 5
+    cost: float = 1.0  # seconds of one measurement on one thread, about
+    drops: str = ""  # the rules of the protocol it cannot keep within its budget
+    advice: Mapping[str, str] = field(default_factory=dict)  # verdict -> what to give to `konvolut train`
+
+    def asks(self, seeds: int, setting: Setting) -> list[Ask]:
+        """Every measurement of a run, seed by seed, so that a stopped run has whole seeds."""
+        return [
+            Ask(arm, seed, rate, setting)
+            for seed in range(seeds)
+            for arm in self.arms
+            for rate in self.rates.get(arm, (0.0,))
+        ]
 
 
 Study = Exact | Trained

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from konvolut.lab.stats import Difference, paired
-from konvolut.lab.study import Check, Contrast, Measurement
+from konvolut.lab.stats import Difference, around, needed
+from konvolut.lab.study import Check, Contrast, Measurement, Trained
 from konvolut.language import later
 
 WORDS = (later("exact"), later("supported"), later("contradicted"), later("conditional"), later("inconclusive"))
+PLANTED = 1.5  # of what is detectable, or of the least that matters: the effect that the control plants
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,9 @@ class Finding:
     contrast: Contrast
     difference: Difference
     word: str  # supported, contradicted or inconclusive
+    seeds: float  # that could decide it; inf when no sensible number could
+    planted: float  # an effect of this size, planted into the same spread, ...
+    control: bool  # ... was called supported, and the same spread without effect was not
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +60,45 @@ def decide(difference: Difference, least: float) -> str:
     return "contradicted" if difference.high < least else "inconclusive"
 
 
+def settled(study: Trained, found: Sequence[Measurement]) -> list[Measurement]:
+    """Each arm at its best rate: the one whose mean over the seeds is the least or the most of `study.best`."""
+    value, which = study.best
+    kept = []
+    for arm in dict.fromkeys(m.arm for m in found):
+        by_rate: dict[float, list[Measurement]] = {}
+        for m in found:
+            if m.arm == arm:
+                by_rate.setdefault(m.rate, []).append(m)
+        if len(by_rate) == 1:
+            (best,) = by_rate
+        else:
+            means = {rate: fmean(m.values[value] for m in ms) for rate, ms in by_rate.items()}
+            best = (min if which == "least" else max)(means, key=means.__getitem__)
+        kept += by_rate[best]
+    return kept
+
+
 def judge(contrasts: Sequence[Contrast], measurements: Sequence[Measurement]) -> Verdict:
     """Pair the arms seed by seed and decide every contrast; where the decided ones disagree it is *conditional*."""
     held: Mapping[tuple[str, int], Measurement] = {(m.arm, m.seed): m for m in measurements}
     seeds = sorted({m.seed for m in measurements})
     findings = []
     for c in contrasts:
-        more, less = ([held[arm, seed].values[c.value] for seed in seeds] for arm in (c.more, c.less))
-        difference = paired(more, less)
-        findings.append(Finding(c, difference, decide(difference, c.least)))
+        differences = [held[c.more, s].values[c.value] - held[c.less, s].values[c.value] for s in seeds]
+        findings.append(finding(c, differences))
     words = {f.word for f in findings}
     if "inconclusive" in words and words != {"supported", "contradicted", "inconclusive"}:
         return Verdict("inconclusive", "", tuple(findings))
     if len(words) == 1:
         return Verdict(words.pop(), "", tuple(findings))
     return Verdict("conditional", "; ".join(f"{f.contrast.about}: {f.word}" for f in findings), tuple(findings))
+
+
+def finding(contrast: Contrast, differences: Sequence[float]) -> Finding:
+    """The word for these differences, and whether the machine finds an effect planted into their own spread."""
+    found, least = around(differences), contrast.least
+    planted = PLANTED * max(found.detectable, least)
+    centred = [d - found.mean for d in differences]
+    with_effect, without = around([d + planted for d in centred]), around(centred)
+    control = decide(with_effect, least) == "supported" and decide(without, least) != "supported"
+    return Finding(contrast, found, decide(found, least), needed(found, least), planted, control)

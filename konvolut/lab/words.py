@@ -1,5 +1,6 @@
 """Studies and verdicts in words."""
 
+from math import inf
 from typing import Any
 
 from konvolut.lab.conduct import Result, last
@@ -12,7 +13,7 @@ MEANING = {
     "supported": later("the effect is there, and large enough to matter"),
     "contradicted": later("the effect that the sentence speaks of is not there"),
     "conditional": later("it depends"),
-    "inconclusive": later("inconclusive at this scale: more seeds could decide it"),
+    "inconclusive": later("inconclusive at this scale"),
 }
 
 
@@ -32,7 +33,8 @@ def plain_design(study: Study) -> dict[str, Any]:
         {"about": c.about, "value": c.value, "more": c.more, "less": c.less, "least": c.least} for c in study.contrasts
     ]
     return found | {
-        "arms": list(study.arms), "seeds": study.seeds, "fixed": study.fixed, "unit": dict(study.unit), "contrasts": contrasts,
+        "arms": list(study.arms), "rates": {arm: list(rates) for arm, rates in study.rates.items()}, "seeds": study.seeds,
+        "fixed": study.fixed, "unit": dict(study.unit), "contrasts": contrasts, "drops": study.drops,
     }  # fmt: skip
 
 
@@ -55,6 +57,12 @@ def design(study: Study) -> str:
             )
         )
     lines.append(_("seeds: {n}, paired").format(n=study.seeds))
+    for arm, rates in study.rates.items():
+        lines.append(
+            _("learning rates of {arm}: {rates}").format(arm=arm, rates=", ".join(f"{rate:g}" for rate in rates))
+        )
+    if study.drops:
+        lines.append(_("a rule of the protocol it cannot keep: {rule}").format(rule=_(study.drops)))
     return "\n".join(lines)
 
 
@@ -71,11 +79,8 @@ def told(study: Study) -> str:
 def verdict(result: Result) -> str:
     """The verdict, and every number it rests on."""
     found = result.verdict
-    lines = [
-        _("{id}: {word}; {meaning}").format(
-            id=result.study.claim.id, word=_(found.word), meaning=_(MEANING[found.word])
-        )
-    ]
+    line = _("{id} looks {word}; {meaning}") if result.setting.tier == "glance" else _("{id}: {word}; {meaning}")
+    lines = [line.format(id=result.study.claim.id, word=_(found.word), meaning=_(MEANING[found.word]))]
     lines += [finding(f) for f in found.findings]
     lines += [
         _("  {what}: said {said}, counted {found}").format(what=c.what, said=number(c.said), found=number(c.found))
@@ -98,7 +103,14 @@ def number(value: float) -> str:
 
 def finding(found: Finding) -> str:
     d = found.difference
-    return _("  {about}: {word}; difference {mean} (95 % interval {low} to {high}, n = {n}; {detectable} is detectable)").format(
+    line = _("  {about}: {word}; difference {mean} (95 % interval {low} to {high}, n = {n}; {detectable} is detectable)").format(
         about=found.contrast.about, word=_(found.word), mean=f"{d.mean:+.3f}", low=f"{d.low:+.3f}", high=f"{d.high:+.3f}",
         n=d.n, detectable=f"{d.detectable:.3f}",
     )  # fmt: skip
+    if found.word == "inconclusive" and found.seeds < inf:
+        line += _("; {n} seeds could decide it").format(n=f"{found.seeds:.0f}")
+    if not found.control:
+        line += _("; its control failed: a planted difference of {planted} was not found").format(
+            planted=f"{found.planted:.3f}"
+        )
+    return line

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from konvolut.lab.claims import a9, a15, n1
-from konvolut.lab.study import Measurement
+from konvolut.lab.study import Ask, Measurement
+from konvolut.lab.verdict import settled
 from konvolut.nets.arch import facts
 
 
@@ -32,15 +33,15 @@ def test_a_shift_moves_every_pixel_and_fills_with_black():
 
 def test_a15_keeps_the_quickest_rate_of_each_arm():
     found = [
-        Measurement(f"relu deep {rate}", seed, {"doublings": steps + seed})
-        for rate, steps in (("0.01", 5.0), ("0.1", 3.0))
+        Measurement("relu deep", seed, {"doublings": steps + seed}, rate)
+        for rate, steps in ((0.01, 5.0), (0.1, 3.0))
         for seed in range(3)
     ]
-    assert [(m.arm, m.values["doublings"]) for m in a15.settle(found)] == [("relu deep", 3.0 + s) for s in range(3)]
+    assert [(m.rate, m.values["doublings"]) for m in settled(a15.STUDY, found)] == [(0.1, 3.0 + s) for s in range(3)]
 
 
 def test_a15_measures_steps_and_stops_at_the_last(monkeypatch):
     monkeypatch.setattr(a15, "RECIPE", replace(a15.RECIPE, epochs=1))
-    hopeless = a15.measure("sigmoid deep 0.03", 0)["doublings"]
+    hopeless = a15.measure(Ask("sigmoid deep", 0, 0.03))["doublings"]
     assert hopeless == pytest.approx(log2(-(-2000 // 64)))  # every step of one epoch of 2,000 in batches of 64
-    assert a15.measure("relu shallow 0.01", 0)["doublings"] <= hopeless
+    assert a15.measure(Ask("relu shallow", 0, 0.01))["doublings"] <= hopeless

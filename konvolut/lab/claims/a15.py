@@ -7,8 +7,8 @@ from statistics import fmean
 
 from konvolut.blocks.basic import Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row
-from konvolut.lab.material import material, training
-from konvolut.lab.study import Claim, Contrast, Measurement, Trained
+from konvolut.lab.material import asked, training
+from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
 from konvolut.nets.arch import Arch
 from konvolut.nets.variants import with_activation
@@ -41,33 +41,18 @@ def stack(repeat: int) -> Arch:
     return Arch(f"stack-{3 * repeat}", "this study", (1, 28, 28), tuple(rows))
 
 
-def measure(arm: str, seed: int) -> Mapping[str, float]:
+def measure(ask: Ask) -> Mapping[str, float]:
     """Doublings of a step (log2 of steps) until the training error has come down to 25 %; the last step if it never has."""
-    act, depth, rate = arm.split(" ")
-    recipe = replace(RECIPE, lr=float(rate), init="he" if act == "relu" else "xavier")
+    act, depth = ask.arm.split(" ")
+    recipe = replace(RECIPE, lr=ask.rate, init="he" if act == "relu" else "xavier")
     errors: list[float] = []
-    course = training(with_activation(stack(DEPTHS[depth]), act), material("digits", 28, 2000), recipe, seed)
+    course = training(with_activation(stack(DEPTHS[depth]), act), asked(ask, 28, 2000), recipe, ask.seed)
     for event in course.events():
         if isinstance(event, Step):
             errors.append(1 - event.tally.accuracy)
             if len(errors) >= WINDOW and fmean(errors[-WINDOW:]) <= ERROR:
                 break
     return {"doublings": log2(len(errors))}
-
-
-def settle(found: list[Measurement]) -> list[Measurement]:
-    """Each activation at each depth at its own best rate: the one with the fewest steps, on average over seeds."""
-    by_arm: dict[str, list[Measurement]] = {}
-    for m in found:
-        by_arm.setdefault(m.arm, []).append(m)
-    best: dict[str, list[Measurement]] = {}
-    for arm, ms in by_arm.items():
-        name = arm.rpartition(" ")[0]
-        if name not in best or fmean(m.values["doublings"] for m in ms) < fmean(
-            m.values["doublings"] for m in best[name]
-        ):
-            best[name] = ms
-    return [Measurement(name, m.seed, m.values) for name, ms in best.items() for m in ms]
 
 
 def against(act: str, depth: str) -> Contrast:
@@ -82,9 +67,11 @@ def against(act: str, depth: str) -> Contrast:
 
 STUDY = Trained(
     claim=CLAIM,
-    arms=tuple(f"{act} {depth} {rate:g}" for depth in DEPTHS for act in RATES for rate in RATES[act]),
+    arms=tuple(f"{act} {depth}" for depth in DEPTHS for act in RATES),
     measure=measure,
-    settle=settle,
+    rates={f"{act} {depth}": RATES[act] for depth in DEPTHS for act in RATES},
+    best=("doublings", "least"),
+    cost=1.6,
     contrasts=tuple(against(act, depth) for depth in DEPTHS for act in ("tanh", "sigmoid")),
     fixed=later(
         "2,000 digits at 28 px, batch 64, SGD with momentum 0.9, no decay, He (ReLU) or Xavier (tanh, sigmoid) weights, "

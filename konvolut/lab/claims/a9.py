@@ -6,8 +6,8 @@ import numpy as np
 
 from konvolut.blocks.basic import AvgPool, Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row, Spec
-from konvolut.lab.material import material, trained
-from konvolut.lab.study import Claim, Contrast, Trained
+from konvolut.lab.material import asked, trained
+from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
 from konvolut.nets.arch import Arch
 from konvolut.training.evaluate import logits
@@ -51,10 +51,10 @@ def shifted(pictures: Pictures, dx: int) -> Pictures:
     return moved
 
 
-def measure(arm: str, seed: int) -> Mapping[str, float]:
+def measure(ask: Ask) -> Mapping[str, float]:
     """Share of validation pictures whose answer stays the same at a shift, left and right together; and the accuracy."""
-    held = material("digits", 28, 2000)
-    model = trained(net(arm), held, RECIPE, seed)
+    held = asked(ask, 28, 2000)
+    model = trained(net(ask.arm), held, RECIPE, ask.seed)
     still = logits(model, held.val, held.spec).argmax(1)
     found = {"accuracy": float((still == held.val_labels).mean())}
     for dx in SHIFTS:
@@ -78,5 +78,6 @@ STUDY = Trained(
         "two convolutions of 16 and 32 maps, a dense head, 2,000 digits at 28 px, 4 epochs, one rate for all arms; "
         "500 validation pictures shifted left and right"
     ),
+    cost=1.5,
     unit={f"same at {dx} px": f"share of answers that stay the same {dx} px to the left or right" for dx in SHIFTS},
 )
