@@ -1,12 +1,13 @@
 """Which claims there are."""
 
 from konvolut.errors import ClaimError, nearest
-from konvolut.lab.claims import a9, a15, n1
+from konvolut.lab.claims import a9, a15, b5, b7, g2, g3, g4, g5, n1, n2, n3, n4, n5, n8, r2, r3, r10, r12, v1, v4, v6
 from konvolut.lab.conduct import last, total
 from konvolut.lab.study import Exact, Study
 from konvolut.language import _
 
-STUDIES: dict[str, Study] = {s.claim.id: s for s in (a9.STUDY, a15.STUDY, n1.STUDY)}
+MODULES = (a9, a15, v1, v4, v6, n1, n2, n3, n4, n5, n8, g2, g3, g4, g5, b5, b7, r2, r3, r10, r12)  # the notes' order
+STUDIES: dict[str, Study] = {module.STUDY.claim.id: module.STUDY for module in MODULES}
 
 
 def study(claim: str) -> Study:
