@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from konvolut.nets.fit import fit
     from konvolut.nets.googlenet import googlenet
     from konvolut.nets.nin import nin
-    from konvolut.nets.open import build, facts
+    from konvolut.nets.open import build, facts, table
     from konvolut.nets.preact import preact, preact_cifar
     from konvolut.nets.resnet import resnet, resnet_cifar
     from konvolut.nets.swap import swap_block
@@ -73,6 +73,7 @@ _WHERE = {  # public name -> the file it lives in, and its name there where that
     "save_weights": "nets.weights",
     "state_dict": "nets.weights",
     "swap_block": "nets.swap",
+    "table": "nets.open",
     "train": "training.course",
     "vgg": "nets.vgg",
     "with_depth": "nets.depth",
@@ -84,7 +85,7 @@ __all__ = [
     "Arch", "Augment", "Fact", "ImageSet", "InputSpec", "Recipe", "Run", "alexnet", "as_convolution", "build",
     "convolved", "evaluate", "facts", "features", "fit", "googlenet", "load_weights", "narrow", "nin",
     "open_images", "open_run", "preact", "preact_cifar", "predict", "read_table", "report", "resnet",
-    "resnet_cifar", "run_claim", "save_weights", "state_dict", "swap_block", "train", "vgg", "with_depth",
+    "resnet_cifar", "run_claim", "save_weights", "state_dict", "swap_block", "table", "train", "vgg", "with_depth",
     "with_norm", "with_stochastic_depth", "write_table",
 ]  # fmt: skip
 

@@ -35,6 +35,7 @@ class Prints:
 
     params: int | float | None = None  # numbers it learns
     macs: int | float | None = None  # multiply-accumulates for one picture
+    kilo: int = 1000  # numbers that the paper's "K" stands for
 
 
 NOTHING = Prints()

@@ -24,6 +24,7 @@ class Claim:
     cell: str  # size, params or MACs
     printed: Shape | float
     found: Shape | int
+    kilo: int = 1000  # what the print's "K" stands for
     fits: int | None = None  # the multiplier of a separable convolution of which the print is right; see `separable`
 
     @property
@@ -56,7 +57,7 @@ def totals(arch: Arch, facts: Sequence[Fact]) -> Iterator[Claim]:
 
 def counts(name: str, prints: Prints, params: int, macs: int) -> Iterator[Claim]:
     if prints.params is not None:
-        yield Claim(name, "params", prints.params, params)
+        yield Claim(name, "params", prints.params, params, prints.kilo)
     if prints.macs is not None:
         yield Claim(name, "MACs", prints.macs, macs)
 

@@ -173,7 +173,7 @@ def entries(
                 sees=behind.sees,
                 kept=kept,
                 pair=keeps.pair,
-                prints=row.out,
+                prints=row.out if held else None,
                 claims=tuple(claims(row, fact, prefix + row.name)) if held else (),
             )
         )
@@ -245,18 +245,22 @@ def as_rows(ledger: Ledger) -> list[dict[str, str]]:
 
 def printed(found: Sequence[Claim]) -> dict[str, str]:
     """The printed counts among `found`, one that disagrees marked; nothing where none is printed."""
-    cells = {claim.cell: short(claim.printed) + ("" if claim.agrees else " !") for claim in found}
+    cells = {claim.cell: short(claim.printed, claim.kilo) + ("" if claim.agrees else " !") for claim in found}
     return {f"paper {cell}": cells.get(cell, "") for cell in ("params", "MACs")}
 
 
-def short(value: Shape | float) -> str:
-    """A size, or a count in thousands, millions or billions of four digits.
+def short(value: Shape | float, kilo: int = 1000) -> str:
+    """A size, or a count in thousands, millions or billions of four digits; `kilo` is the thousand that is meant.
 
     >>> [short(n) for n in (156, 9_472, 1_097_728, 34e6, 15_470_264_320)]
     ['156', '9.472K', '1.098M', '34M', '15.47G']
+    >>> [short(n * 1024, 1024) for n in (2.7, 463, 1072)]
+    ['2.7K', '463K', '1072K']
     """
     if isinstance(value, tuple):
         return size(value)
+    if kilo != 1000 and abs(value) >= kilo:
+        return f"{value / kilo:.4g}K"  # as such a table prints it, millions too
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
         if abs(value) >= unit:
             return f"{value / unit:.4g}{letter}"

@@ -70,7 +70,12 @@ def total(ledger: Ledger) -> dict[str, str]:
 
 def told(claim: Claim) -> Text:
     """What a disagreement is, in one sentence."""
-    words = {"row": claim.row, "cell": claim.cell, "printed": short(claim.printed), "found": short(claim.found)}
+    words = {
+        "row": claim.row,
+        "cell": claim.cell,
+        "printed": short(claim.printed, claim.kilo),
+        "found": short(claim.found, claim.kilo),
+    }
     if claim.cell == "size":
         return both("{row}: the paper prints {printed}, the table gives {found}", **words)
     off = f"{claim.off:+.1%}"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from konvolut.blocks.basic import AdaptivePool, Conv, Dense, MaxPool
 from konvolut.blocks.spec import NOTHING, Prints, Row
+from konvolut.errors import ArchError
 from konvolut.nets.arch import Arch
 from konvolut.nets.columns import column, own
 from konvolut.types import Shape
@@ -26,6 +27,8 @@ def alexnet(
     """`widths` of conv1 to conv5 and `dense` of fc6 and fc7; `groups` = 1 gives every map sight of every map, as if one
     GPU had held the net. Raises ArchError for columns of another length, widths that do not split, too small pictures.
     """
+    if groups not in (1, 2):
+        raise ArchError(f"alexnet: groups = {groups}; 2 as in the paper, or 1")
     c1, c2, c3, c4, c5 = column("alexnet: widths", widths, WIDTHS)
     f6, f7 = column("alexnet: dense", dense, DENSE)
     # fmt: off
@@ -45,11 +48,11 @@ def alexnet(
     )
     # fmt: on
     differs = [
-        "the paper says 224x224 pictures; its 55x55 maps need 227x227",
-        "local response norms are the paper's, k = 2; Caffe's model has k = 1 and a fifth of alpha",
+        "pictures: the paper says 224x224; its 55x55 maps need 227x227",
+        "local response norms: the paper's, k = 2; Caffe's model has k = 1 and a fifth of alpha",
     ]
     if groups == 1:
-        differs.append("no groups: the paper splits conv2, conv4 and conv5 over two GPUs")
+        differs.append("groups: none; the paper splits conv2, conv4 and conv5 over two GPUs")
     name = "alexnet" if groups == 2 else "alexnet-ungrouped"
     total = Prints(params=60e6) if groups == 2 else NOTHING  # section 1
     source = "Krizhevsky et al. 2012, section 3.5, figure 2"
@@ -74,7 +77,12 @@ def alexnet_d2l() -> Arch:
         Row("fc8",   Dense(10, act="none", drop=0.5),  (10,)),
     )
     # fmt: on
-    differs = ("no groups, no local response norm, grey pictures, and 5x5 maps before fc6 where the paper has 6x6",)
+    differs = (
+        "groups: none",
+        "local response norms: none",
+        "pictures: grey",
+        "maps: 5x5 before fc6 where the paper has 6x6",
+    )
     return Arch("alexnet@d2l", "Dive into Deep Learning, section 8.1", (1, 224, 224), rows, differs)
 
 
@@ -95,5 +103,10 @@ def alexnet_torchvision() -> Arch:
         Row("fc8",   Dense(1000, act="none"),          (1000,)),
     )
     # fmt: on
-    differs = ("the widths of 2014, no groups, no local response norm, and dropout before fc6 and fc7, not after",)
+    differs = (
+        "widths: those of 2014",
+        "groups: none",
+        "local response norms: none",
+        "dropout: before fc6 and fc7, not after",
+    )
     return Arch("alexnet@torchvision", "arXiv:1404.5997, section 5; torchvision's model", (3, 224, 224), rows, differs)

@@ -99,7 +99,7 @@ def facts(arch: Arch, input: Shape | None = None) -> Iterator[Fact]:
     """
     shape = input or arch.input
     if len(shape) != 3 or min(shape) < 1:
-        raise ArchError(f"{arch.name}: input = {size(shape)}; it is channels x height x width, like {size(arch.input)}")
+        raise ArchError(f"{arch.name}: input = {shape}; it is channels, height and width, like (3, 32, 32)")
     try:
         yield from walk(arch.name, arch.rows, shape)
     except ArchError as error:
@@ -207,7 +207,7 @@ def build(arch: Arch, input: Shape | None = None, seed: int = 0, scheme: str | N
         for head, found in zip(arch.heads, head_facts(arch, input).values(), strict=True):
             parts = [(row.name, row.spec.make(fact.takes)) for row, fact in zip(head.rows, found, strict=True)]
             heads[head.name] = nn.Sequential(OrderedDict(parts))
-    net = Network(arch, rows, heads)
+    net = Network(replace(arch, input=input or arch.input), rows, heads)
     initialise(net, scheme or default_scheme(arch), seed)
     return net
 
@@ -232,7 +232,18 @@ def classifier(arch: Arch) -> Row:
 
 
 def last_with_width(rows: Sequence[Row]) -> Row:
-    return [row for row in rows if hasattr(row.spec, "out")][-1]
+    wide = [row for row in rows if hasattr(row.spec, "out")]
+    if not wide:
+        raise ArchError('no row has a width, so none tells classes apart; Dense = { out = 10, act = "none" } would')
+    return wide[-1]
+
+
+def departing(arch: Arch, *lines: str, without: Sequence[str] = ()) -> tuple[str, ...]:
+    """What `arch` departs in, and `lines`; of each topic, the words before a colon, the last line only, and none of the
+    topics `without`.
+    """
+    by_topic = {line.partition(":")[0]: line for line in (*arch.differs, *lines)}
+    return tuple(line for topic, line in by_topic.items() if topic not in without)
 
 
 def with_spec(arch: Arch, name: str, spec: Spec) -> Arch:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from konvolut.blocks.spec import NOTHING
 from konvolut.errors import ArchError
-from konvolut.nets.arch import Arch, unprinted
+from konvolut.nets.arch import Arch, departing, unprinted
 from konvolut.nets.names import parsed
 from konvolut.nets.variants import renamed, with_classes
 from konvolut.types import Shape
@@ -24,11 +24,15 @@ def own(arch: Arch, input: Shape | None = None, classes: int | None = None, **ce
 
     It prints no more than what still holds. Raises ArchError when its rows do not take the pictures.
     """
-    table = replace(arch, input=tuple(input)) if input else arch
+    if input is not None and (
+        not isinstance(input, Sequence) or not all(type(one) is int and one > 0 for one in input)
+    ):
+        raise ArchError(f"{arch.name}: input = {input}; it is channels, height and width, like (3, 32, 32)")
+    table = replace(arch, input=tuple(input), differs=departing(arch, without=("pictures", "maps"))) if input else arch
     if cells:
         name = renamed(arch.name, base=f"{parsed(arch.name).base}-own")
         words = (f"{cell} = {value}" for cell, value in cells.items())
         bare = tuple(replace(row, prints=NOTHING) for row in arch.rows)
-        table = replace(table, name=name, prints=NOTHING, rows=bare, differs=(*arch.differs, *words))
+        table = replace(table, name=name, prints=NOTHING, rows=bare, differs=departing(arch, *words))
     table = table if classes is None else with_classes(table, classes)
     return table if table == arch else unprinted(table, arch)

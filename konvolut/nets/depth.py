@@ -7,7 +7,7 @@ from dataclasses import replace
 from konvolut.blocks.residual import Stage
 from konvolut.blocks.spec import Row
 from konvolut.errors import ArchError
-from konvolut.nets.arch import Arch, unprinted
+from konvolut.nets.arch import Arch, departing, unprinted
 from konvolut.nets.stages import stages
 from konvolut.nets.variants import called, surviving
 
@@ -41,10 +41,9 @@ def with_depth(arch: Arch, counts: Sequence[int]) -> Arch:
             )
     chances = [row.spec.survive for row in arch.rows if isinstance(row.spec, Stage) and row.spec.survive]
     table = replace(arch, rows=surviving(tuple(rows), chances[-1][-1]) if chances else tuple(rows))
-    words = f"{' '.join(map(str, counts))} blocks in its stages, not {' '.join(map(str, now))}"
-    table = replace(
-        table, name=called(arch.name, f"depth={'-'.join(map(str, counts))}"), differs=(*arch.differs, words)
-    )
+    words = f"depth: {' '.join(map(str, counts))} blocks in its stages"
+    name = called(re.sub(r" depth=[0-9-]+", "", arch.name), f"depth={'-'.join(map(str, counts))}")
+    table = replace(table, name=name, differs=departing(arch, words))
     return unprinted(table, arch)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from konvolut.blocks.basic import AvgPool, Conv, Dense, GlobalAvgPool, MaxPool
 from konvolut.errors import ArchError
-from konvolut.nets.arch import Arch, classifier, facts, first_true, sides, size, unprinted, walk, with_spec
+from konvolut.nets.arch import Arch, classifier, departing, facts, first_true, sides, size, unprinted, walk, with_spec
 from konvolut.nets.variants import with_classes
 from konvolut.types import Shape
 
@@ -31,6 +31,9 @@ def fit(arch: Arch, input: Shape, classes: int) -> tuple[Arch, tuple[str, ...]]:
     if input != given:
         changes = [f"pictures: enlarged from {size(given[1:])} to {size(input[1:])}", *changes]
     reduced, given_up = conceded(table, input)
+    reduced = replace(
+        reduced, differs=departing(reduced, *(f"fitted, {word}" for word in given_up), without=elsewhere(arch, input))
+    )
     held, fallen = standing(unprinted(replace(reduced, input=input), arch))
     return held, (*changes, *given_up, *fallen)
 
@@ -40,7 +43,8 @@ def fixed(arch: Arch, input: Shape, classes: int) -> Arch:
 
     Raises ArchError, naming the row and the least square size, when it does not take such pictures.
     """
-    return unprinted(replace(with_classes(arch, classes), input=input), arch)
+    table = with_classes(arch, classes)
+    return unprinted(replace(table, input=input, differs=departing(table, without=elsewhere(arch, input))), arch)
 
 
 def standing(arch: Arch) -> tuple[Arch, list[str]]:
@@ -56,6 +60,11 @@ def standing(arch: Arch) -> tuple[Arch, list[str]]:
                 f"{head.name}: left out, the {size(gives[head.after])} map of {head.after} is too small for it"
             )
     return replace(arch, heads=tuple(heads)), words
+
+
+def elsewhere(arch: Arch, input: Shape) -> tuple[str, ...]:
+    """The topics that a table no longer departs in when its pictures are others than its own."""
+    return ("pictures", "maps") if input != arch.input else ()
 
 
 def unaltered_side(arch: Arch, channels: int, least: int = 64, step: int = 16) -> int:

@@ -21,7 +21,7 @@ POOL = MaxPool(3, 2, ceil=True)  # the printed 112 -> 56 -> 28 -> 14 -> 7 needs 
 
 def printed(kilo: float, mega: float) -> Prints:
     """Table 1's last two columns; its "K" numbers are of 1,024, as rows 3a and conv2 show, its "M" operations of 10^6."""
-    return Prints(params=kilo * 1024, macs=mega * 1e6)
+    return Prints(params=kilo * 1024, macs=mega * 1e6, kilo=1024)
 
 
 Widths = tuple[int, int, int, int, int, int]  # of an Inception row, in the order of table 1
@@ -81,10 +81,9 @@ def paper() -> Arch:
     )
     # fmt: on
     differs = (
-        "the paper gives no constants for its local response norms; AlexNet's are used, where the authors of Caffe's "
+        "local response norms: the paper gives no constants; AlexNet's are used, where the authors of Caffe's "
         "model have k = 1 and a fifth of alpha",
-        "table 1's K is 1,024 numbers",
-        "table 1 gives conv1 2.7K numbers and 34M operations; a dense 7x7 convolution to 64 maps has 9.4K and 118M",
+        "conv1: table 1 gives 2.7K numbers and 34M operations; a dense 7x7 convolution to 64 maps has 9.4K and 118M",
     )
     head = (
         Row("pool", AvgPool(5, 3)),
@@ -108,7 +107,9 @@ def googlenet_d2l() -> Arch:
     keep = [row for row in googlenet().rows if not isinstance(row.spec, Norm)]
     specs = [MaxPool(3, 2, 1) if row.spec == POOL else others.get(row.name, row.spec) for row in keep]
     rows = tuple(Row(row.name, spec, prints.get(row.name)) for row, spec in zip(keep, specs, strict=True))
-    differs = ("no local response norm, no dropout, no auxiliary heads; pools are padded; grey pictures of 96 px",)
+    differs = (
+        "local response norms: none", "dropout: none", "auxiliary heads: none", "pools: padded", "pictures: grey, of 96 px",
+    )  # fmt: skip
     return Arch("googlenet@d2l", "Dive into Deep Learning, section 8.4", (1, 96, 96), rows, differs)
 
 
@@ -121,6 +122,8 @@ def googlenet_torchvision() -> Arch:
 
     rows = tuple(Row(row.name, cells(row), row.out) for row in arch.rows)
     heads = tuple(replace(head, rows=(Row("pool", AdaptivePool(4)), *head.rows[1:])) for head in arch.heads)
-    differs = ("batch norm for local response norm, 3x3 where 5x5 belongs, another pool4, less dropout",)
+    differs = (
+        "norms: batch norm where the paper has local response norm", "5x5: 3x3 in its place", "pool4: 2x2", "dropout: 0.2",
+    )  # fmt: skip
     source = "arXiv:1409.4842, table 1; torchvision's model"
     return Arch("googlenet@torchvision", source, arch.input, rows, differs, heads)

@@ -71,7 +71,7 @@ def inception_v3() -> Arch:
         Row("conv2b", conv(64, 3, p=1),                (64, 147, 147)),
         Row("pool1",  MaxPool(3, 2),                   (64, 73, 73)),
         Row("conv3b", conv(80, 1)),
-        Row("conv4a", conv(192, 3),                    (192, 71, 71)),
+        Row("conv4a", conv(192, 3)),
         Row("pool2",  MaxPool(3, 2),                   (192, 35, 35)),
         Row("5b",     figure_5(32)),
         Row("5c",     figure_5(64)),
@@ -101,8 +101,9 @@ def inception_v3() -> Arch:
         weight=0.4,
     )  # fmt: skip
     differs = (
-        "table 1's third 3x3 convolutions are a 1x1 to 80 maps and a 3x3 to 192, and a 5x5 stays in 5b to 5d, as in the "
-        "model that was published",
+        "stem: after pool1 table 1 has 3x3 convolutions to 80, to 192 with stride 2 and to 288 maps; the published model a "
+        "1x1 to 80, a 3x3 to 192 and a max pool",
+        "5x5: one stays in 5b to 5d, as in the published model",
     )
     source = "arXiv:1512.00567, table 1; torchvision's model"
     return Arch("inception-v3@torchvision", source, (3, 299, 299), rows, differs, (head,))

@@ -33,8 +33,8 @@ def lenet() -> Arch:
     )
     # fmt: on
     differs = (
-        "the codes of the classes are hashed signs, not the 7x12 bitmaps drawn in figure 3",
-        "logits are minus the mean squared distances, for softmax; the paper sums, and adds a class of rubbish (eq. 9)",
+        "codes: hashed signs, not the 7x12 bitmaps drawn in figure 3",
+        "logits: minus the mean squared distances, for softmax; the paper sums, and adds a class of rubbish (eq. 9)",
     )
     source = "LeCun et al. 1998, section II.B, figure 2, table I"
     return Arch("lenet", source, (1, 32, 32), rows, differs, prints=Prints(params=60_000))
@@ -54,7 +54,10 @@ def lenet_d2l() -> Arch:
     )
     # fmt: on
     differs = (
-        "sigmoids, plain averages, every map of conv2 sees all of pool1, and a dense layer of classes at the end",
+        "activation: sigmoid",
+        "pools: plain averages",
+        "conv2: every map sees all of pool1",
+        "output: a dense layer of classes",
     )
     return Arch("lenet@d2l", "Dive into Deep Learning, section 7.6", (1, 28, 28), rows, differs)
 
@@ -70,5 +73,5 @@ def lenet_bn_d2l() -> Arch:
         Row("fc4", Dense(84, act=act, norm="bn"), (84,)),
         Row("fc5", Dense(10, act="none"), (10,)),
     )
-    differs = ("conv1 has no padding, unlike the book's own LeNet, so it is not that net with batch norm alone",)
+    differs = ("conv1: no padding, unlike the book's own LeNet, so it is not that net with batch norm alone",)
     return Arch("lenet-bn@d2l", "Dive into Deep Learning, section 8.5", (1, 28, 28), rows, differs)

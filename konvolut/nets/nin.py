@@ -15,7 +15,7 @@ from konvolut.nets.arch import Arch
 from konvolut.nets.columns import own
 from konvolut.types import Shape
 
-RECTIFIED = "the maps of the classes are rectified, as in the authors' model; a class may then never learn"
+RECTIFIED = "class maps: rectified, as in the authors' model; a class may then never learn"
 
 
 def nin(

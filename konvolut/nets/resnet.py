@@ -7,8 +7,8 @@ Table 1 for ImageNet, section 4.2 for CIFAR-10. The stride of a bottleneck is on
 from collections.abc import Sequence
 
 from konvolut.blocks.basic import Conv, Dense, GlobalAvgPool, MaxPool
-from konvolut.blocks.residual import Basic, Bottleneck, Stage
-from konvolut.blocks.spec import NOTHING, Prints, Row
+from konvolut.blocks.residual import SHORTCUTS, Basic, Bottleneck, Stage
+from konvolut.blocks.spec import NOTHING, Prints, Row, chosen
 from konvolut.errors import ArchError
 from konvolut.nets.arch import Arch
 from konvolut.nets.columns import column, own
@@ -44,6 +44,13 @@ def resnet(
     Raises ArchError for a depth that table 1 does not have, columns of another length, or pictures that are too small.
     """
     kind, wide, counts, stem, cells = columns(f"resnet-{depth}", depth, blocks, widths)
+    chosen("shortcut", shortcut, SHORTCUTS)
+    if strider not in (1, 2):
+        raise ArchError(
+            f"resnet-{depth}: strider = {strider}; the first or the second convolution of a bottleneck strides"
+        )
+    extra = {"strider": strider} if strider == 2 and kind is Bottleneck else {}
+    extra |= {"bias": bias} if bias else {}
 
     def stage(number: int, s: int) -> Stage:
         if kind is Basic:
@@ -66,8 +73,13 @@ def resnet(
     # fmt: on
     name = name_of(2 + (2 if kind is Basic else 3) * sum(counts), shortcut, "B")
     billions = TABLE_1[depth][2]
-    prints = Prints(macs=billions * 1e9) if shortcut in ("B", "none") else NOTHING  # table 1 has the projections of B
-    return own(Arch(name, "arXiv:1512.03385, table 1", (3, 224, 224), rows, prints=prints), input, classes, **cells)
+    told = shortcut == "B" or (
+        shortcut == "none" and depth <= 34
+    )  # table 1 has the projections of B; figure 3 plain-34
+    prints = Prints(macs=billions * 1e9) if told else NOTHING
+    return own(
+        Arch(name, "arXiv:1512.03385, table 1", (3, 224, 224), rows, prints=prints), input, classes, **cells, **extra
+    )
 
 
 Columns = tuple[type[Basic] | type[Bottleneck], tuple[int, ...], tuple[int, ...], int, dict[str, tuple[int, ...]]]
@@ -123,14 +135,14 @@ def resnet_cifar(
 def resnet_torchvision(depth: int = 50) -> Arch:
     """With two layers a block it is the paper's own; with three, the 3x3 strides."""
     arch = resnet(depth, strider=2)
-    differs = () if depth < 50 else ('the 3x3 of a bottleneck strides, not its first 1x1 ("v1.5")',)
-    return Arch(f"{arch.name}@torchvision", f"{arch.source}; torchvision's model", arch.input, arch.rows, differs)
+    differs = () if depth < 50 else ('stride: on the 3x3 of a bottleneck, not on its first 1x1 ("v1.5")',)
+    return Arch(f"resnet-{depth}@torchvision", f"{arch.source}; torchvision's model", arch.input, arch.rows, differs)
 
 
 def resnet_d2l(depth: int = 18) -> Arch:
     arch = resnet(depth, shortcut="B bare", bias=True)
     rows = (*(Row(row.name, row.spec) for row in arch.rows[:-1]), Row("fc", Dense(10, act="none"), (10,)))
-    differs = ("its convolutions have biases, its projections no batch norm; grey pictures of 96 px",)
+    differs = ("biases: in every convolution", "projections: without batch norm", "pictures: grey, of 96 px")
     return Arch(f"resnet-{depth}@d2l", "Dive into Deep Learning, section 8.6", (1, 96, 96), rows, differs)
 
 

@@ -32,7 +32,7 @@ from konvolut.blocks.norm import Norm
 from konvolut.blocks.residual import Basic, Bottleneck, Stage
 from konvolut.blocks.spec import NOTHING, Prints, Row, Series, Spec
 from konvolut.errors import ArchError, nearest
-from konvolut.nets.arch import Arch, Head, facts, head_facts
+from konvolut.nets.arch import Arch, Head, facts, head_facts, last_with_width, size
 
 SPECS: dict[str, type[Any]] = {
     spec.__name__: spec
@@ -78,6 +78,17 @@ def fitting(arch: Arch) -> None:
         raise ArchError(
             f"{arch.name}, {where}: its cells do not go together ({' '.join(str(error).split())})"
         ) from error
+
+
+def classifying(arch: Arch) -> None:
+    """Raises ArchError when the table, or a head, does not end in two or more classes, or they differ in how many."""
+    *_, last = facts(arch)
+    ends = {"the trunk": last.gives} | {f"head {name}": found[-1].gives for name, found in head_facts(arch).items()}
+    for where, gives in ends.items():
+        if len(gives) != 1 or gives[0] < 2 or gives != last.gives:
+            wants = size(last.gives) if len(last.gives) == 1 and last.gives[0] > 1 else "two or more"
+            raise ArchError(f"{arch.name}: {where} ends in {size(gives)}, not in {wants} classes")
+    last_with_width(arch.rows)
 
 
 def write_table(arch: Arch) -> str:
@@ -132,6 +143,7 @@ def plain_row(row: Row) -> Plain:
 
 def plain_prints(prints: Prints) -> Plain:
     cells = {name: getattr(prints, name) for name in ("params", "macs") if getattr(prints, name) is not None}
+    cells |= {"kilo": prints.kilo} if prints.kilo != NOTHING.kilo else {}
     return {"prints": cells} if cells else {}
 
 
@@ -175,7 +187,10 @@ def head_of(plain: Mapping[str, Any], where: str) -> Head:
     where = f"{where}, head {plain.get('name', '?')}"
     known(where, plain, ("name", "after", "weight", "rows"))
     name, after = (typed(plain.get(key), str, f"{where}, {key}") for key in ("name", "after"))
-    return Head(name, after, rows_of(plain, where), typed(plain.get("weight", 0.3), float, f"{where}, weight"))
+    weight = typed(plain.get("weight", 0.3), float, f"{where}, weight")
+    if not weight >= 0:
+        raise ArchError(f"{where}, weight = {weight:g}; it is the weight of its loss, 0 or more")
+    return Head(name, after, rows_of(plain, where), weight)
 
 
 def rows_of(plain: Mapping[str, Any], where: str) -> tuple[Row, ...]:
@@ -201,8 +216,8 @@ def row_of(plain: Mapping[str, Any], number: int, where: str) -> Row:
 
 def prints_of(plain: Mapping[str, Any], where: str) -> Prints:
     cells = typed(plain.get("prints", {}), dict[str, float], f"{where}, prints")
-    known(f"{where}, prints", cells, ("params", "macs"))
-    return Prints(**cells) if cells else NOTHING
+    known(f"{where}, prints", cells, ("params", "macs", "kilo"))
+    return Prints(**{**cells, "kilo": int(cells.get("kilo", NOTHING.kilo))}) if cells else NOTHING
 
 
 def spec_of(plain: object, where: str, among: Iterable[type[Any]] = SPECS.values()) -> Any:

@@ -10,7 +10,7 @@ from konvolut.blocks.norm import MAP_NORMS, Norm
 from konvolut.blocks.residual import Stage
 from konvolut.blocks.spec import Row, Spec, chosen, throughout
 from konvolut.errors import ArchError
-from konvolut.nets.arch import Arch, classifier, last_with_width, unprinted, with_spec
+from konvolut.nets.arch import Arch, classifier, departing, last_with_width, unprinted, with_spec
 from konvolut.nets.names import GRAMMAR, parsed
 
 PLACES = {"output": "before the activation", "after": "after it", "input": "before the layer"}
@@ -27,6 +27,7 @@ def with_classes(arch: Arch, classes: int) -> Arch:
     if has(row.spec, "out", classes):
         return arch
     table = unprinted(with_spec(arch, row.name, replace(row.spec, out=classes)), arch)
+    table = replace(table, differs=departing(table, without=("classes",)))
     heads = []
     for head in arch.heads:
         last = last_with_width(head.rows)
@@ -50,7 +51,7 @@ def with_norm(arch: Arch, norm: str, at: str = "output", *, dense: bool = False,
     def normed(spec: Spec) -> Spec:
         if not hasattr(spec, "at") or (isinstance(spec, Dense) and not dense):
             return spec
-        if getattr(spec, "pre", False) and place == "input":
+        if getattr(spec, "pre", False) and place != "output":
             raise ArchError("its blocks normalise before they convolve as they are; +bn alone would work")
         if (getattr(spec, "norm", norm), spec.at) == (norm, place):
             return spec
@@ -59,10 +60,13 @@ def with_norm(arch: Arch, norm: str, at: str = "output", *, dense: bool = False,
 
     changed = hidden(arch, normed)
     rows = tuple(r for r in changed.rows if not (isinstance(r.spec, Norm) and r.spec.norm == "lrn" and norm != "lrn"))
+    if norm == "none":  # a row of its own keeps its activation
+        rows = tuple(replace(r, spec=replace(r.spec, norm=norm)) if isinstance(r.spec, Norm) else r for r in rows)
     if (rows, changed.heads) == (arch.rows, arch.heads):
         return arch
     name = renamed(arch.name, norm=norm, at=at if at != "output" else "")
-    return unprinted(replace(changed, name=name, rows=rows), arch)
+    differs = departing(arch, without=() if norm == "lrn" else ("local response norms",))
+    return unprinted(replace(changed, name=name, rows=rows, differs=differs), arch)
 
 
 def without_heads(arch: Arch) -> Arch:
@@ -77,7 +81,7 @@ def with_activation(arch: Arch, act: str) -> Arch:
     def active(spec: Spec) -> Spec:
         return spec if getattr(spec, "act", "none") == "none" else replace(spec, act=act)
 
-    return noted(arch, hidden(arch, active), f"the activation of hidden rows is {act}")
+    return noted(arch, hidden(arch, active), f"activation: {act} in the hidden rows")
 
 
 def without_last_activation(arch: Arch) -> Arch:
@@ -91,7 +95,7 @@ def without_last_activation(arch: Arch) -> Arch:
     if getattr(row.spec, cell, "none") == "none":
         return arch
     changed = with_spec(arch, row.name, replace(row.spec, **{cell: "none"}))
-    return noted(arch, changed, f"no activation after {row.name}")
+    return noted(arch, changed, f"class maps: no activation after {row.name}")
 
 
 def with_dropout(arch: Arch, share: float) -> Arch:
@@ -115,7 +119,7 @@ def with_dropout(arch: Arch, share: float) -> Arch:
             rows += [Row("drop", Dropout(share)), row]
         else:
             rows.append(row)
-    return noted(arch, replace(arch, rows=tuple(rows)), f"dropout {share:g}")
+    return noted(arch, replace(arch, rows=tuple(rows)), f"dropout: {share:g}")
 
 
 def with_stochastic_depth(arch: Arch, last: float = 0.5) -> Arch:
@@ -129,7 +133,7 @@ def with_stochastic_depth(arch: Arch, last: float = 0.5) -> Arch:
     if not any(map(leaves_out, arch.rows)):
         raise ArchError(f"{arch.name}: no row of residual blocks; stochastic depth leaves out such blocks")
     return noted(
-        arch, replace(arch, rows=surviving(arch.rows, last)), f"stochastic depth, the last block survives with {last:g}"
+        arch, replace(arch, rows=surviving(arch.rows, last)), f"stochastic depth: the last block survives with {last:g}"
     )
 
 
@@ -193,7 +197,7 @@ def hidden(arch: Arch, change: Callable[[Spec], Spec]) -> Arch:
 
 def noted(arch: Arch, changed: Arch, words: str) -> Arch:
     """`changed`, saying in words what makes it another than `arch`, if anything does."""
-    return arch if changed == arch else unprinted(replace(changed, differs=(*arch.differs, words)), arch)
+    return arch if changed == arch else unprinted(replace(changed, differs=departing(arch, words)), arch)
 
 
 def renamed(name: str, **parts: object) -> str:

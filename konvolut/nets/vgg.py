@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from konvolut.blocks.basic import AdaptivePool, Conv, Dense, MaxPool
-from konvolut.blocks.spec import NOTHING, Prints, Row, chosen
+from konvolut.blocks.spec import Prints, Row, chosen
 from konvolut.errors import ArchError
+from konvolut.nets import columns
 from konvolut.nets.arch import Arch
+from konvolut.types import Shape
 
 WIDTHS = (64, 128, 256, 512, 512)  # of the five groups
 COLUMNS = {  # the kernel of every convolution, group by group; its name; the millions of numbers of table 2
@@ -25,45 +27,54 @@ COLUMNS = {  # the kernel of every convolution, group by group; its name; the mi
 
 def vgg(
     convs: Sequence[int] | None = None,
-    widths: Sequence[int] = WIDTHS,
+    widths: Sequence[int] | None = None,
     *,
-    column: str = "D",
-    input: tuple[int, int, int] = (3, 224, 224),
-    classes: int = 1000,
+    column: str | None = None,
+    input: Shape | None = None,
+    classes: int | None = None,
 ) -> Arch:
-    """`column` is a letter of table 1; or give `convs`, the number of 3x3 convolutions of each group, and `widths`."""
+    """`column` is a letter of table 1, D where nothing is said; or give `convs`, the number of 3x3 convolutions of each
+    group, and their `widths`.
+
+    Raises ArchError for a column that is not there or of another length, or pictures that are too small.
+    """
+    if column is not None and convs is not None:
+        raise ArchError(f"vgg: column = {column!r} and convs = {convs}; one says what the other does, give one of them")
+    printed, name, millions = chosen("column", column or "D", COLUMNS)
+    kernels: tuple[str, ...] = printed
+    cells: dict[str, tuple[int, ...]] = {}
     if convs is not None:
-        if len(convs) != len(widths) or min(convs, default=0) < 1:
-            raise ArchError(f"vgg: convs = {tuple(convs)}, widths = {tuple(widths)}; each group needs both, 1 or more")
-        groups = [("3" * n, width) for n, width in zip(convs, widths, strict=True)]
-        name, prints = f"vgg-{sum(convs) + 3}-own", NOTHING
-        source = "arXiv:1409.1556, section 2.1; convolutions " + " ".join(
-            f"{n}x{w}" for n, w in zip(convs, widths, strict=True)
-        )
-    else:
-        kernels, name, millions = chosen("column", column, COLUMNS)
-        groups, prints = list(zip(kernels, WIDTHS, strict=True)), Prints(params=millions * 1e6)
-        source = f"arXiv:1409.1556, table 1, column {column}"
+        counts = columns.column("vgg: convs", convs, widths or WIDTHS)
+        kernels, name, cells = tuple("3" * n for n in counts), f"vgg-{sum(counts) + 3}", {"convs": counts}
+    wide = columns.column("vgg: widths", WIDTHS if widths is None else widths, [1] * len(kernels))
+    cells |= {"widths": wide} if wide != WIDTHS else {}
     rows: list[Row] = []
-    for group, (kernels_of, width) in enumerate(groups, start=1):
-        for number, k in enumerate(map(int, kernels_of), start=1):
+    for group, (sizes, width) in enumerate(zip(kernels, wide, strict=True), start=1):
+        for number, k in enumerate(map(int, sizes), start=1):
             rows.append(Row(f"conv{group}_{number}", Conv(width, k, p=k // 2)))
-        rows.append(Row(f"pool{group}", MaxPool(2, 2), (512, 7, 7) if convs is None and group == 5 else None))
-    if column == "A-LRN" and convs is None:
-        rows[0] = Row("conv1_1", Conv(64, 3, p=1, norm="lrn", at="after"))
+        rows.append(Row(f"pool{group}", MaxPool(2, 2), (512, 7, 7) if group == 5 else None))
+    if column == "A-LRN":
+        rows[0] = Row("conv1_1", Conv(wide[0], 3, p=1, norm="lrn", at="after"))
     rows += [
         Row("fc6", Dense(4096), (4096,)),
         Row("fc7", Dense(4096, drop=0.5), (4096,)),
-        Row("fc8", Dense(classes, act="none", drop=0.5), (classes,)),
+        Row("fc8", Dense(1000, act="none", drop=0.5), (1000,)),
     ]
-    return Arch(name, source, input, tuple(rows), prints=prints)
+    source = (
+        f"arXiv:1409.1556, table 1, column {column or 'D'}"
+        if convs is None
+        else "arXiv:1409.1556, section 2.1, table 1"
+    )
+    arch = Arch(name, source, (3, 224, 224), tuple(rows), prints=Prints(params=millions * 1e6))
+    return columns.own(arch, input, classes, **cells)
 
 
 def vgg_d2l(column: str = "A") -> Arch:
     arch = vgg(column=column, input=(1, 224, 224), classes=10)
-    source, differs = f"Dive into Deep Learning, section 8.2; column {column}", ("grey pictures and 10 classes",)
+    source, differs = f"Dive into Deep Learning, section 8.2; column {column}", ("pictures: grey", "classes: 10")
     pools = {f"pool{n}": (width, 224 >> n, 224 >> n) for n, width in enumerate(WIDTHS, start=1)}  # as the book prints
-    rows = tuple(replace(row, out=pools.get(row.name, row.out)) for row in arch.rows)
+    outs = {**pools, "fc8": (10,)}
+    rows = tuple(replace(row, out=outs.get(row.name, row.out)) for row in arch.rows)
     return Arch(f"{arch.name}@d2l", source, arch.input, rows, differs)
 
 
@@ -71,5 +82,5 @@ def vgg_torchvision(column: str = "D") -> Arch:
     arch = vgg(column=column)
     dense = next(number for number, row in enumerate(arch.rows) if row.name == "fc6")
     rows = (*arch.rows[:dense], Row("gap", AdaptivePool(7), (512, 7, 7)), *arch.rows[dense:])
-    source, differs = f"{arch.source}; torchvision's model", ("maps of any size are pooled to 7x7 before fc6",)
+    source, differs = f"{arch.source}; torchvision's model", ("gap: maps of any size are pooled to 7x7 before fc6",)
     return Arch(f"{arch.name}@torchvision", source, arch.input, rows, differs)

@@ -13,7 +13,7 @@ from konvolut.nets.arch import Arch, build, classifier, digest, facts, has_batch
 from konvolut.nets.catalogue import named
 from konvolut.nets.features import evaluating
 from konvolut.nets.fit import fit, fixed
-from konvolut.nets.tables import to_plain
+from konvolut.nets.tables import classifying, to_plain
 from konvolut.nets.variants import without_last_activation
 from konvolut.training.loss import answers
 from konvolut.training.recipe import Recipe
@@ -84,6 +84,8 @@ def table(net: str | Arch, fitted: bool, shape: Shape, classes: int) -> tuple[Ar
 
 
 def of_arch(arch: Arch) -> Traits:
+    """What decides of a table. Raises ArchError when it, or a head, does not tell classes apart."""
+    classifying(arch)
     macs = sum(fact.macs for fact in facts(arch))
     return Traits(macs, has_batch_norm(arch), arch.input[0] == 1, arch.name.startswith("lenet"))
 

@@ -76,7 +76,7 @@ def test_a_row_that_does_not_fit_is_named_with_the_least_size():
 
 
 def test_a_picture_without_channels_is_refused():
-    with pytest.raises(ArchError, match="tiny: input = 8x8; it is channels x height x width, like 3x8x8"):
+    with pytest.raises(ArchError, match=r"tiny: input = \(8, 8\); it is channels, height and width, like"):
         build(TINY, (8, 8))
 
 

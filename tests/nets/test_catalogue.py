@@ -56,6 +56,7 @@ def test_an_edition_keeps_the_biases_that_a_paper_loses():
         ("lenet-bn", "net 'lenet-bn' has no edition of a paper; there is lenet-bn@d2l"),
         ("inception-v3", "there is inception-v3@torchvision"),
         ("vgg-11+bn.outside", r"at = 'outside'; known: output, after, input"),
+        ("preact-18+bn.after", "row conv2_x: its blocks normalise before they convolve as they are"),
         ("preact-110+bn.input", "row stage1: its blocks normalise before they convolve as they are"),
         ("lenet/2", "row C3: its connection table fixes its width"),
         ("vgg-11+bm", r"norm = 'bm'; did you mean 'bn'\?"),

@@ -7,11 +7,12 @@ from konvolut.errors import ArchError
 from konvolut.nets.alexnet import alexnet
 from konvolut.nets.arch import build, digest, facts, layers
 from konvolut.nets.catalogue import named
+from konvolut.nets.fit import fit
 from konvolut.nets.googlenet import googlenet
 from konvolut.nets.nin import nin
 from konvolut.nets.preact import preact, preact_cifar
 from konvolut.nets.resnet import resnet, resnet_cifar
-from konvolut.nets.variants import narrow, with_classes
+from konvolut.nets.variants import narrow, with_classes, with_norm, with_stochastic_depth
 from konvolut.nets.vgg import vgg
 
 TABLE_1 = (  # of GoogLeNet: 3a, 3b; 4a to 4e; 5a, 5b
@@ -113,6 +114,20 @@ def test_a_net_of_ones_own_is_built_and_counted_by_hand():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (lambda: vgg(widths=(1, 2)), r"vgg: widths = \(1, 2\); 5 whole numbers from 1 up"),
+        (lambda: vgg(widths=(64, 128, 256, 512, 0)), r"vgg: widths = .*; 5 whole numbers from 1 up"),
+        (lambda: vgg(convs=(1.5, 1, 2, 2, 2)), r"vgg: convs = .*; 5 whole numbers from 1 up"),
+        (lambda: vgg(convs=3), r"vgg: convs = 3; 5 whole numbers from 1 up"),
+        (
+            lambda: vgg(convs=(1, 1), column="E"),
+            r"vgg: column = 'E' and convs = \(1, 1\); one says what the other does",
+        ),
+        (lambda: vgg(classes=1), r"classes = 1; a classifier tells 2 or more apart"),
+        (lambda: vgg(input=(3, 16, 16)), r"row pool5: .*; 32 px is the least"),
+        (lambda: alexnet(groups=4), r"alexnet: groups = 4; 2 as in the paper, or 1"),
+        (lambda: alexnet(input=224), r"alexnet: input = 224; it is channels, height and width"),
+        (lambda: resnet(50, strider=3), r"resnet-50: strider = 3; the first or the second"),
+        (lambda: resnet(50, shortcut="D"), r"shortcut = 'D'"),
         (lambda: alexnet((96, 256)), r"alexnet: widths = \(96, 256\); 5 whole numbers from 1 up, like \(96, 256, 384"),
         (lambda: alexnet(dense=(0, 4096)), r"alexnet: dense = \(0, 4096\); 2 whole numbers from 1 up"),
         (lambda: alexnet((96, 255, 384, 384, 256)), r"alexnet.*, row conv2: 96 maps in and 255 out do not both split"),
@@ -132,10 +147,32 @@ def test_a_net_of_ones_own_is_built_and_counted_by_hand():
         (lambda: preact_cifar(164, widths=(64, 128)), r"preact-164: widths = \(64, 128\); 3 whole numbers"),
         (lambda: preact(18, blocks=()), r"preact-18: blocks = \(\); 4 whole numbers"),
         (lambda: resnet(18, classes=1), r"classes = 1; a classifier tells 2 or more apart"),
-        (lambda: resnet(18, input=(3, 0, 32)), r"resnet-18: input = 3x0x32; it is channels x height x width"),
+        (lambda: resnet(18, input=(3, 0, 32)), r"resnet-18: input = \(3, 0, 32\); it is channels, height and width"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(make, words):
     with pytest.raises(ArchError, match=words) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+def test_a_net_that_departs_from_its_paper_does_not_bear_its_name_or_print():
+    v15 = resnet(50, strider=2)
+    assert (v15.name, v15.prints.macs, v15.differs) == ("resnet-50-own", None, ("strider = 2",))
+    wide = vgg(widths=(32, 64, 128, 256, 256))
+    assert (wide.name, wide.prints.params) == ("vgg-16-own", None)
+    assert [row.spec.out for row in wide.rows if row.name.startswith("conv")][-1] == 256
+    small = vgg(column="E", input=(3, 96, 96), classes=10)
+    assert (small.name, small.prints.params) == ("vgg-19", None)
+    assert {row.name: row.out for row in small.rows}["pool5"] is None
+
+
+def test_what_no_longer_differs_is_no_longer_said():
+    topics = [line.partition(":")[0] for line in with_norm(alexnet(), "bn").differs]
+    assert topics == ["pictures"]
+    shown = with_classes(named("vgg-11@d2l"), 1000)
+    assert [line.partition(":")[0] for line in shown.differs] == ["pictures"]
+    deep = with_stochastic_depth(with_stochastic_depth(named("resnet-18"), 0.5), 0.8)
+    assert deep.differs == ("stochastic depth: the last block survives with 0.8",)
+    fitted, _ = fit(alexnet(), (3, 28, 28), 10)
+    assert "fitted, conv1: 11x11 stride 4 -> 3x3 stride 1" in fitted.differs

@@ -158,8 +158,8 @@ def test_weights_for_pictures_of_another_size_are_refused():
     with pytest.raises(
         ArchError, match=r"row fc3: its weights are 120x576, a 1x28x28 picture wants 120x16x5x5; say the"
     ):
-        convolved(net)
-    assert convolved(net, (1, 32, 32))(torch.zeros(1, 1, 36, 32)).shape == (1, 10, 2, 1)
+        convolved(net, (1, 28, 28))
+    assert convolved(net)(torch.zeros(1, 1, 36, 32)).shape == (1, 10, 2, 1)
 
 
 def test_a_norm_behind_a_dense_layer_is_one_of_maps():

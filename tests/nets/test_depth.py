@@ -53,7 +53,7 @@ def test_a_variant_prints_nothing_that_no_longer_holds():
     deep = with_depth(named("resnet-18"), (1, 1, 1, 1))
     assert deep.prints.macs is None
     assert deep.name == "resnet-18 depth=1-1-1-1"
-    assert deep.differs[-1] == "1 1 1 1 blocks in its stages, not 2 2 2 2"
+    assert deep.differs[-1] == "depth: 1 1 1 1 blocks in its stages"
 
 
 def test_depth_and_norm_may_come_in_either_order():

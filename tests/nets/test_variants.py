@@ -71,7 +71,7 @@ def test_an_activation_changes_in_hidden_rows_only():
         changed = with_activation(named(name), "tanh")
         assert len(modules(changed, nn.ReLU)) == kept
         assert len(modules(changed, nn.Tanh)) == len(modules(named(name), nn.ReLU)) - kept
-    assert "the activation of hidden rows is tanh" in with_activation(named("vgg-11"), "tanh").differs
+    assert "activation: tanh in the hidden rows" in with_activation(named("vgg-11"), "tanh").differs
 
 
 def test_the_last_relu_of_nin_can_go():

@@ -32,9 +32,7 @@ def checks() -> Iterator[Check]:
         with torch.no_grad():
             ours, torchs = norm(batch), theirs.double()(batch)
         what = "x".join(map(str, shape))
-        yield Check(
-            f"{what}: furthest from the mean over axes {axes}", 0, float((ours - by_hand).abs().max()), 1e-12
-        )
+        yield Check(f"{what}: furthest from the mean over axes {axes}", 0, float((ours - by_hand).abs().max()), 1e-12)
         yield Check(f"{what}: furthest from torch", 0, float((ours - torchs).abs().max()), 1e-12)
         yield Check(f"{what}: numbers learnt", 2 * shape[1], sum(p.numel() for p in norm.parameters()))
 

@@ -31,14 +31,20 @@ def distance(basis: Float[ndarray, "n k"]) -> float:
 
 
 def checks() -> Iterator[Check]:
-    nested = [
-        distance(np.vander(X, degree + 1)) for degree in range(1, 7)
-    ]  # polynomials: each degree holds the ones below
-    other = [distance(np.cos(k * np.pi * X)[:, None]) for k in range(1, 7)]  # one cosine each: none holds another
-    steps = list(pairwise(nested))
-    yield Check("of five steps up the nested classes, those that move away", 0, sum(b > a + 1e-9 for a, b in steps))
-    yield Check("distance of the second of the other classes", 0, other[1], 1e-12)
-    yield Check("the third is further away again (1 yes, 0 no)", 1, float(other[2] > other[1] + 0.5))
+    waves = [np.cos(k * np.pi * X) for k in range(1, 7)]
+    nested = {  # each class holds the ones below
+        "polynomials": [distance(np.vander(X, degree + 1)) for degree in range(1, 7)],
+        "sums of cosines": [distance(np.stack(waves[:k], 1)) for k in range(1, 7)],
+    }
+    for what, distances in nested.items():
+        away = sum(after > before + 1e-9 for before, after in pairwise(distances))
+        yield Check(f"{what}: of five steps up, those that move away", 0, away)
+    other = [distance(wave[:, None]) for wave in waves]  # one cosine each: none holds another
+    yield Check("single cosines: distance of the second, the truth itself", 0, other[1], 1e-12)
+    yield Check("single cosines: distance of the third", 0.5**0.5, other[2], 0.01)  # root mean square of a cosine
+    yield Check(
+        "single cosines: the third is further away than the second (1 yes, 0 no)", 1, float(other[2] > other[1])
+    )
 
 
 STUDY = Exact(claim=CLAIM, checks=checks)
