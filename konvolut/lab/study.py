@@ -71,13 +71,29 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contrast:
-    """The sentence, made comparable: `value` is at least `least` larger in arm `more` than in arm `less`."""
+    """The sentence, made comparable: `value` is at least `least` larger in arm `more` than in arm `less`.
+
+    Without `less` the value itself is compared with 0. `over` is the value read in `less` where that is another one.
+    With `beyond`, a pair of arms, the difference must exceed that pair's own by `least`. `absent` turns the sentence
+    round: it says that there is no such difference, and is supported when the measurements show that there is none.
+    """
 
     about: str  # the condition it speaks of
     value: str
     more: str
-    less: str
+    less: str = ""
+    over: str = ""
+    beyond: tuple[str, str] | None = None
+    absent: bool = False
     least: float  # the smallest difference that matters, in the unit of `value`
+
+    def difference(self, values: Mapping[str, Mapping[str, float]]) -> float:
+        """Of one seed's values, by arm."""
+        found = values[self.more][self.value] - (values[self.less][self.over or self.value] if self.less else 0.0)
+        if self.beyond:
+            more, less = self.beyond
+            found -= values[more][self.value] - values[less][self.over or self.value]
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

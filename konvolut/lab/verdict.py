@@ -80,12 +80,10 @@ def settled(study: Trained, found: Sequence[Measurement]) -> list[Measurement]:
 
 def judge(contrasts: Sequence[Contrast], measurements: Sequence[Measurement]) -> Verdict:
     """Pair the arms seed by seed and decide every contrast; where the decided ones disagree it is *conditional*."""
-    held: Mapping[tuple[str, int], Measurement] = {(m.arm, m.seed): m for m in measurements}
-    seeds = sorted({m.seed for m in measurements})
-    findings = []
-    for c in contrasts:
-        differences = [held[c.more, s].values[c.value] - held[c.less, s].values[c.value] for s in seeds]
-        findings.append(finding(c, differences))
+    by_seed: dict[int, dict[str, Mapping[str, float]]] = {}
+    for m in measurements:
+        by_seed.setdefault(m.seed, {})[m.arm] = m.values
+    findings = [finding(c, [c.difference(by_seed[seed]) for seed in sorted(by_seed)]) for c in contrasts]
     words = {f.word for f in findings}
     if "inconclusive" in words and words != {"supported", "contradicted", "inconclusive"}:
         return Verdict("inconclusive", "", tuple(findings))
@@ -101,4 +99,7 @@ def finding(contrast: Contrast, differences: Sequence[float]) -> Finding:
     centred = [d - found.mean for d in differences]
     with_effect, without = around([d + planted for d in centred]), around(centred)
     control = decide(with_effect, least) == "supported" and decide(without, least) != "supported"
-    return Finding(contrast, found, decide(found, least), needed(found, least), planted, control)
+    word = decide(found, least)
+    if contrast.absent:
+        word = {"supported": "contradicted", "contradicted": "supported"}.get(word, word)
+    return Finding(contrast, found, word, needed(found, least), planted, control)

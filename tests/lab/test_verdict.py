@@ -1,5 +1,6 @@
 """The verdict machine: intervals against SciPy's, words by hand, and that a planted effect is found and no effect is not."""
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -74,6 +75,20 @@ def test_a_planted_effect_is_supported_its_opposite_contradicted_and_both_are_co
 
 def test_identical_arms_are_no_effect():
     assert judge([contrast("a", "b")], planted({"a": 1.0, "b": 1.0})).word == "contradicted"
+
+
+def test_a_sentence_that_denies_an_effect_is_held_to_its_absence():
+    found = planted({"a": 2.0, "b": 1.0})
+    denied = replace(contrast("a", "b"), absent=True)
+    assert judge([denied], found).word == "contradicted"
+    assert judge([denied], planted({"a": 1.0, "b": 1.0})).word == "supported"
+
+
+def test_a_contrast_may_be_with_zero_with_another_value_or_with_another_contrast():
+    values = {"deep": {"x": 5.0, "y": 1.0}, "shallow": {"x": 2.0, "y": 1.5}}
+    assert replace(contrast("deep", ""), value="x").difference(values) == 5
+    assert replace(contrast("deep", "shallow"), value="x", over="y").difference(values) == 3.5
+    assert replace(contrast("deep", "shallow"), value="x", beyond=("shallow", "deep")).difference(values) == 6
 
 
 def test_an_exact_study_is_exact_or_contradicted():
