@@ -54,6 +54,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("resnet-8", ["resnet-18", "vgg-11"])
     "; did you mean 'resnet-18'?"
     """
-    known = list(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+    known = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), known, n=1, cutoff=0.5)
+    return f"; did you mean {known[close[0]]!r}?" if close else f"; known: {', '.join(known.values())}"

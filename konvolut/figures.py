@@ -4,14 +4,30 @@ A title is a `Text`: one string, or one a language. A chart is drawn with the En
 (`usermeta`), so that a page can show whichever its reader asks for. Altair is slow to load, so only a chart loads it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from math import log10
+from math import floor, log10
 from typing import Any, Protocol, runtime_checkable
 
 from konvolut.language import Text
 from konvolut.page import INK, SERIES, Page, Spec, colour, places, said, svg, theme
 
-__all__ = ["Page", "Spec", "bars", "colour", "curves", "matrix", "points", "reliability", "svg", "theme"]
+__all__ = [
+    "Page",
+    "Spec",
+    "bars",
+    "colour",
+    "curves",
+    "forest",
+    "histogram",
+    "matrix",
+    "points",
+    "regions",
+    "reliability",
+    "svg",
+    "theme",
+    "timeline",
+]
 
 Row = Mapping[str, Any]
 
@@ -155,6 +171,143 @@ def points(
         ),
     )
     return _spec(alt.layer(*layers).properties(width=width, height=alt.Step(34)), [title])
+
+
+def forest(rows: Sequence[Row], *, title: Text, beyond: Text, width: int = 360) -> Spec:
+    """Differences down, each as a multiple of the smallest that matters: a tick a seed, the mean, its interval as a line.
+
+    rows: fields `about`, `mean`, `lower`, `upper`, `singles` (one a seed) and `decided`: a full dot where the interval
+    decides, else a hollow one. 0 and 1 are lines; `beyond` is what 1 is called. The axis is linear to 1, then in powers.
+    """
+    import altair as alt
+
+    names = list(dict.fromkeys(str(row["about"]) for row in rows))
+    down = alt.Y("about:N", title=None, sort=names, axis=alt.Axis(ticks=False, domain=False, grid=True, labelLimit=330))
+    reach = [v for row in rows for v in (row["lower"], row["upper"], *row["singles"])]
+    scale = alt.Scale(type="symlog", constant=1, domain=[min(-1.2, *reach), max(1.4, *reach)], nice=False)
+    axis = alt.Axis(values=_powers(min(reach), max(reach)), format="~r", grid=False)
+    along = {name: alt.X(f"{name}:Q", title=said(title), scale=scale, axis=axis) for name in ("mean", "lower", "value")}
+    singles = [
+        {"about": row["about"], "value": v, "said": f"seed {i}: {v:+.3g}"}
+        for row in rows for i, v in enumerate(row["singles"])
+    ]  # fmt: skip
+    held = alt.Chart(alt.Data(values=[{k: v for k, v in row.items() if k != "singles"} for row in rows]))
+    lines = alt.Chart(alt.Data(values=[{"value": 0.0, "word": ""}, {"value": 1.0, "word": said(beyond)}]))
+    fill = alt.condition("datum.decided", alt.value(INK["deep"][0]), alt.value(INK["paper"][0]))
+    layers = (
+        lines.mark_rule(color=INK["quiet"][0], strokeDash=[3, 3]).encode(along["value"]),
+        lines.mark_text(color=INK["quiet"][0], dy=-7, fontSize=10, baseline="bottom").encode(
+            along["value"], alt.Text("word:N"), y=alt.value(0)
+        ),
+        alt.Chart(alt.Data(values=singles))
+        .mark_point(shape="stroke", angle=90, size=60, color=INK["quiet"][0], opacity=0.9)
+        .encode(along["value"], down, description="said:N"),
+        held.mark_rule(color=INK["deep"][0], strokeWidth=2).encode(along["lower"], alt.X2("upper:Q"), down),
+        held.mark_point(size=70, filled=True, opacity=1, stroke=INK["deep"][0], strokeWidth=1.6).encode(
+            along["mean"], down, fill=fill
+        ),
+    )
+    return _spec(alt.layer(*layers).properties(width=width, height=alt.Step(24)), [title, beyond])
+
+
+def histogram(
+    values: Sequence[float],
+    step: float,
+    *,
+    titles: tuple[Text, Text],
+    mark: tuple[float, Text] | None = None,
+    width: int = 420,
+    height: int = 150,
+) -> Spec:
+    """How often values fall into ranges `step` wide, from 0 on; a range holds its lower end. `mark`: a value, and its name.
+
+    titles: of the values, and of the counts.
+    """
+    import altair as alt
+
+    places = Counter(floor(value / step + 1e-6) for value in values)  # 0.7 / 0.1 is 6.999999999999999
+    rows = [{"from": i * step, "to": (i + 1) * step, "count": n} for i, n in sorted(places.items())]
+    ends = [rows[0]["from"], rows[-1]["to"], *([mark[0]] if mark else [])]
+    scale = alt.Scale(domain=[min(ends), max(ends)], nice=False, zero=False)
+    across = alt.X("from:Q", title=said(titles[0]), scale=scale, axis=alt.Axis(tickCount=8, format="~g", grid=False))
+    up = alt.Y("count:Q", title=said(titles[1]), axis=alt.Axis(tickCount=4, tickMinStep=1, format="d"))
+    bars = alt.Chart(alt.Data(values=rows)).mark_bar(color=colour("val"), opacity=0.85)
+    layers = [bars.encode(across, up, alt.X2("to:Q"), alt.Y2(datum=0))]
+    if mark:
+        late = mark[0] > (min(ends) + max(ends)) / 2  # its name stands on the side that has room
+        own = alt.Chart(alt.Data(values=[{"at": mark[0], "name": said(mark[1])}]))
+        at = alt.X("at:Q", title=said(titles[0]), scale=scale)
+        layers += [
+            own.mark_rule(color=INK["ink"][0], strokeWidth=1.6).encode(at),
+            own.mark_text(align="right" if late else "left", dx=-5 if late else 5, dy=-7, baseline="bottom").encode(
+                at, alt.Text("name:N"), y=alt.value(0)
+            ),
+        ]
+    return _spec(alt.layer(*layers).properties(width=width, height=height), [*titles, *([mark[1]] if mark else [])])
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Ticks of an axis that is linear to 1 and then in powers of ten.
+
+    >>> _powers(-3, 250)
+    [-1, 0, 1, 10, 100]
+    """
+    most = int(log10(max(1.0, -low, high)))
+    both = [sign * 10**n for n in range(most + 1) for sign in (-1, 1)]
+    return sorted([0, *(v for v in both if min(low, -1) <= v <= max(high, 1))])
+
+
+def regions(
+    outlines: Sequence[Row],
+    marks: Sequence[Row],
+    *,
+    title: Text,
+    names: Mapping[str, Text] | None = None,
+    side: int = 260,
+) -> Spec:
+    """Closed outlines in a plane and points with words beside them; both axes of one scale, and no numbers on them.
+
+    outlines: fields `name`, `x`, `y`, `turn` (the order of its points). marks: `x`, `y`, `word`.
+    names: what a point is called in print, by its word.
+    """
+    import altair as alt
+
+    names = names or {}
+    reach = max(abs(float(row[axis])) for row in [*outlines, *marks] for axis in "xy") * 1.1
+    scale = alt.Scale(domain=[-reach, reach], nice=False)
+    x, y = alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None)
+    shown = [{**row, "word": said(names.get(row["word"], row["word"]))} for row in marks]
+    points = alt.Chart(alt.Data(values=shown)).encode(x, y)
+    layers = (
+        alt.Chart(alt.Data(values=[dict(row) for row in outlines]))
+        .mark_line(color=INK["deep"][0], strokeWidth=1.4, interpolate="linear-closed")
+        .encode(x, y, alt.Detail("name:N"), alt.Order("turn:Q")),
+        points.mark_point(filled=True, size=40, opacity=1, color=INK["ink"][0]),
+        points.mark_text(align="left", dx=7, fontSize=11.5).encode(alt.Text("word:N")),
+    )
+    chart = alt.layer(*layers).properties(
+        width=side, height=side, title=alt.Title(said(title), fontSize=12, anchor="start")
+    )
+    return _spec(chart, [title, *names.values()])
+
+
+def timeline(events: Sequence[Row], *, title: Text, width: int = 300) -> Spec:
+    """Events down in their order, each a dot at its year with words beside it. events: fields `year`, `what`."""
+    import altair as alt
+
+    rows = [{"year": row["year"], "what": said(row["what"]), "place": i} for i, row in enumerate(events)]
+    years = [int(row["year"]) for row in rows]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        alt.X(
+            "year:Q", title=said(title), axis=alt.Axis(format="d", tickMinStep=1, tickCount=8),
+            scale=alt.Scale(domain=[min(years), max(years)], nice=False),
+        ),
+        alt.Y("place:O", axis=None),
+    )  # fmt: skip
+    dots = base.mark_point(filled=True, size=60, opacity=1, color=INK["deep"][0])
+    words = base.mark_text(align="left", dx=9).encode(alt.Text("what:N"))
+    chart = alt.layer(dots, words).properties(width=width, height=alt.Step(22))
+    return _spec(chart, [title, *(row["what"] for row in events)])
 
 
 def matrix(counts: Sequence[Sequence[int]], classes: Sequence[str], *, titles: tuple[Text, Text, Text]) -> Spec:

@@ -49,10 +49,17 @@ def later(sentence: str) -> str:
 def both(sentence: str, **values: object) -> dict[str, str]:
     """`sentence` in every language, `values` filled in by str.format: for pages that hold all of them.
 
+    A value that is itself one text a language goes into each in that language.
+
     >>> both("{n} of them", n=3)["en"]
     '3 of them'
     """
-    return {code: translation(code)(sentence).format(**values) for code in CODES}
+    return {
+        code: translation(code)(sentence).format(
+            **{name: value[code] if isinstance(value, Mapping) else value for name, value in values.items()}
+        )
+        for code in CODES
+    }
 
 
 @cache

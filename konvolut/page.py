@@ -118,11 +118,12 @@ class Page:
     """One self-contained HTML page, filled from top to bottom.
 
     Whatever is given is escaped. It holds every language and both themes; without scripts it is English and follows
-    the system's theme. A policy in its head forbids it to fetch anything.
+    the system's theme; with `lang` it opens in that language whatever its reader's is. A policy in its head forbids it
+    to fetch anything.
     """
 
-    def __init__(self, title: Text, kicker: Text = "") -> None:
-        self.title = title
+    def __init__(self, title: Text, kicker: Text = "", lang: str | None = None) -> None:
+        self.title, self.lang = title, lang
         self._made = 0  # ids handed out
         self._body = [f'<p class="kicker">{marked(kicker)}</p>' if kicker else "", f"<h1>{marked(title)}</h1>"]
 
@@ -209,6 +210,7 @@ class Page:
         """An SVG for use inside HTML: ids of its own (the renderer hands out clip0 again and again), words in spans."""
         own = self._id()
         drawn = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{own}-", drawn).replace(' pointer-events="none"', "")
+        drawn = _HOVER.sub(r"\1\3><title>\2</title></path>", drawn)
         for text in chart.get("usermeta", {}).get("words", []):
             spans = "".join(f'<tspan lang="{code}">{escape(text[code], quote=False)}</tspan>' for code in CODES)
             drawn = drawn.replace(f">{escape(text[CODES[0]], quote=False)}</text>", f">{spans}</text>")
@@ -220,8 +222,9 @@ class Page:
             f'<button type="button" data-lang="{c}">{n}</button>' for c, n in (("en", "English"), ("zh", "中文"))
         )
         switch = f'<button type="button" data-theme>{marked(both("light / dark"))}</button>'
+        opens = f'lang="{self.lang}" data-fixed' if self.lang else f'lang="{CODES[0]}"'
         return (
-            f'<!doctype html>\n<html lang="{CODES[0]}">\n<head>\n<meta charset="utf-8">\n'
+            f'<!doctype html>\n<html {opens}>\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
             "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
@@ -233,6 +236,7 @@ class Page:
     def write(self, path: Path) -> Path:
         """Write it to `path` so that a reader finds the old page or the new one, never half of one."""
         part = path.with_name(f".{path.name}.{os.getpid()}")
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             part.write_text(self.html(), encoding="utf-8")
             os.replace(part, path)
@@ -241,11 +245,12 @@ class Page:
         return path
 
 
-_NUMBER = re.compile(r"[-−+±]?[\d.,]+(e[-+]?\d+)?(\s?%)?([-–][\d.,]+\s?%?)?|[-–—]|")
+_HOVER = re.compile(r'(<path )aria-label="([^"]*)" ([^>]*?)/>')  # a mark that says what it is says so under the pointer
+_NUMBER = re.compile(r"[-−+±]?[\d.,]+[KMG]?(e[-+]?\d+)?(\s?%)?([-–][\d.,]+\s?%?)?|[-–—]|")
 
 _SCRIPT = """(function () {
   var root = document.documentElement, nav = document.querySelector("nav");
-  if (/^zh/i.test(navigator.language)) root.lang = "zh";
+  if (!("fixed" in root.dataset) && /^zh/i.test(navigator.language)) root.lang = "zh";
   nav.hidden = false;
   nav.addEventListener("click", function (event) {
     var button = event.target.closest("button");
@@ -283,6 +288,11 @@ button:hover,button:focus-visible{color:var(--ink);text-decoration:underline;tex
 :root[lang=en] [data-lang=en],:root[lang=zh] [data-lang=zh]{color:var(--ink);font-weight:600}
 .kicker{font:.8rem var(--sans);letter-spacing:.03em;color:var(--quiet);margin:1.4rem 0 .3rem}
 h1{font-size:2.1rem;line-height:1.2;font-weight:600;margin:0 0 1.6rem;letter-spacing:-.01em;overflow-wrap:anywhere}
+h3{font-size:1.08rem;font-weight:600;margin:2.2rem 0 .5rem;max-width:42rem;line-height:1.4}
+:is(h3,.verdict) small{font:.78rem var(--sans);color:var(--quiet);margin-right:.4rem}
+.verdict{margin-top:1.3rem}
+.verdict strong{color:var(--deep);font:600 .92rem var(--sans);margin-right:.5rem}
+a{color:var(--deep)}
 h2{font-size:1.3rem;font-weight:600;margin:3rem 0 .7rem;padding-top:.8rem;border-top:1px solid var(--line)}
 p,ul{max-width:42rem}
 p{margin:.6rem 0}

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from konvolut.figures import Page, bars, colour, curves, matrix, points, reliability, svg
+from konvolut.figures import Page, bars, colour, curves, histogram, matrix, points, reliability, svg
 from konvolut.page import INK, SERIES, in_dark, places
 
 NASTY = "<script>alert('x')</script>"
@@ -65,6 +65,19 @@ def test_bars_and_points_draw_every_row():
     drawn = svg(points(seeds, means, "arm", "acc", title="accuracy"))
     assert sorted(len(layer) for layer in marks(drawn, "symbol")) == [2, 10]
     assert len(marks(drawn, "rule")[0]) == 2
+
+
+def test_a_histogram_counts_each_value_once_and_marks_one():
+    """Heights by hand: 0.6 and 0.7 begin ranges of their own, though 0.7 / 0.1 is 6.999999999999999."""
+    values = [0.05, 0.6, 0.65, 0.7, 0.7, 0.7, 0.79]
+    titles = ("accuracy", {"en": "runs", "zh": "次数"})
+    drawn = svg(histogram(values, 0.1, titles=titles, mark=(0.7, "yours")))
+    (layer,) = marks(drawn, "rect")
+    heights = [float(re.search(r"v(-?[\d.]+)h", bar.get("d"))[1]) for bar in layer]
+    assert [h / heights[0] for h in heights] == pytest.approx([1, 2, 4])
+    assert len(marks(drawn, "rule")[0]) == 1
+    assert {"accuracy", "runs", "yours"} <= set(words(drawn))
+    assert not marks(svg(histogram(values, 0.1, titles=titles)), "rule")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from konvolut.cli.out import as_json, duration, percent
 from konvolut.errors import RecipeError
 from konvolut.images.sources import open_images
+from konvolut.lab.published import Place, judged, plain
 from konvolut.language import _
 from konvolut.lens.ledger import as_rows, ledger
 from konvolut.lens.report import write_report
@@ -20,6 +21,7 @@ from konvolut.training.course import Course, resume
 from konvolut.training.loop import Epoch, Step
 from konvolut.training.plan import plan
 from konvolut.training.recipe import Recipe, assignments, changed, read
+from konvolut.training.recipes import BOOK, by_the_book, d2l, departures, is_by_the_book
 from konvolut.training.run import Run, free_folder, open_run
 
 
@@ -33,19 +35,23 @@ def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> C
         held = run.card.data
         images = open_images(data or held["where"], val=held["val"], seed=held["seed"])
         return resume(run, images, wishes["device"])
-    settings = read(wishes["recipe"]) if wishes["recipe"] else {}
+    named = d2l(wishes["net"] or "") if wishes["recipe"] == "d2l" else None  # a file of that name is ./d2l
+    settings = read(Path(wishes["recipe"])) if wishes["recipe"] and not named else {}
     settings |= assignments(wishes["pairs"])
     settings |= {name: wishes[name] for name in ("epochs", "batch", "lr", "seed") if wishes[name] is not None}
-    images = open_images(str(data), val=changed(Recipe(), settings).val)
+    images = open_images(str(data), val=changed(named or Recipe(), settings).val)
     found = plan(
         images,
         wishes["net"],
+        named,
         settings=settings,
-        size=wishes["size"],
+        size=BOOK[wishes["net"]].size if named and wishes["size"] is None else wishes["size"],
         minutes=wishes["minutes"],
         device=wishes["device"],
         weights=wishes["weights"],
     )
+    if named:
+        found = by_the_book(found)
     out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}")
     return Course(images, found, out, wishes["device"])
 
@@ -63,13 +69,23 @@ def follow(course: Course, machine: bool) -> None:
     run = course.run
     table = as_rows(ledger(course.plan.arch)) if course.plan.arch else []
     report = write_report(run, course.images, run.evaluation(), course.augmented(), table)
+    place, lines = among_published(course)
     if machine:
-        as_json({"run": str(run.path), "report": str(report), "seconds": run.card.seconds, **run.card.results})
+        told = {"run": str(run.path), "report": str(report), "seconds": run.card.seconds, **run.card.results}
+        as_json(told | ({"published": plain(place)} if place else {}))
         return
-    summary(run, report)
+    summary(run, report, lines)
 
 
-def summary(run: Run, report: Path) -> None:
+def among_published(course: Course) -> tuple[Place | None, list[str]]:
+    """Where a run by the book's recipe falls among the book's own, in words; nothing of any other run."""
+    if not is_by_the_book(course.plan):
+        return None, []
+    accuracy = course.run.card.results.get("test", {}).get("accuracy")
+    return judged(course.plan.name, accuracy, course.images, departures(course.plan))
+
+
+def summary(run: Run, report: Path, lines: list[str]) -> None:
     """Accuracy, time, where things lie, and what a user would type next."""
     role, found = list(run.card.results.items())[-1]
     low, high = found["interval"]
@@ -78,7 +94,7 @@ def summary(run: Run, report: Path) -> None:
             accuracy=percent(found["accuracy"]), n=found["n"], split=role, low=percent(low), high=percent(high)
         )
     )
-    for line in run.card.outcome:
+    for line in (*run.card.outcome, *lines):
         click.echo(line)
     click.echo(_("trained in {time}").format(time=duration(run.card.seconds)))
     click.echo(_("run folder  {path}").format(path=run.path))

@@ -1,6 +1,11 @@
-"""`konvolut lab list|show|run`."""
+"""`konvolut lab list|show|run|published|chapter`."""
+
+from pathlib import Path
 
 import click
+
+from konvolut.cli import published
+from konvolut.language import CODES, _
 
 
 @click.group(epilog="Example:  konvolut lab run A15")
@@ -50,3 +55,16 @@ def run(claim: str, seeds: int | None, tier: str, data: str | None, jobs: int | 
     from konvolut.lab.index import study
 
     follow(study(claim), seeds, jobs, machine, tier, data)
+
+
+@command.command()
+@click.option("--lang", type=click.Choice(CODES), help="Which language the page opens in.  [default: the reader's]")
+@click.option("--out", type=click.Path(path_type=Path), default="chapter.html", show_default=True, help="Where to.")
+def chapter(lang: str | None, out: Path) -> None:
+    """Write the lectures' chapter: every sentence, and what became of it."""
+    from konvolut.lab.chapter import write_chapter
+
+    click.echo(_("chapter     {path}").format(path=write_chapter(out, lang)))
+
+
+command.add_command(published.command, "published")

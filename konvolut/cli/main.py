@@ -10,6 +10,7 @@ from konvolut.language import set_language
 
 COMMANDS = (
     "train",
+    "classic",
     "eval",
     "predict",
     "report",

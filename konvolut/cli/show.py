@@ -27,7 +27,7 @@ def command(
     shape = picture_size(picture) if picture else None
     nets = [net, compare] if compare else [net]
     held = [ledger(table(name, classes), shape) for name in nets]
-    path = write_drawing(held, Path(html), batch) if html else None
+    path = write_drawing(held, Path(html), batch) if html is not None else None
     if machine:
         found = [as_numbers(one, batch) for one in held]
         as_json(found if compare else found[0])

@@ -12,7 +12,7 @@ import click
 @click.option(
     "--weights", type=click.Path(), metavar="FILE|RUN", help="Start from these; the classifier is fitted first."
 )
-@click.option("--recipe", type=click.Path(path_type=Path), help="A TOML file of recipe fields.")
+@click.option("--recipe", metavar="FILE|d2l", help="A TOML file of recipe fields; d2l is a book's, for its own nets.")
 @click.option("--epochs", type=int, help="Times every picture is seen.")
 @click.option("--minutes", type=float, help="Plan epochs, and if need be a smaller size, for this time.")
 @click.option("--batch", type=int, help="Pictures a step.")

@@ -3,7 +3,7 @@
 import inspect
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
@@ -22,6 +22,7 @@ from konvolut.lab.verdict import Verdict, exactly, judge, settled
 from konvolut.training.run import machine, versions, write
 
 GLANCE = 60.0  # seconds a glance may take
+CLAIMS = "konvolut.lab.claims."  # the package of the studies
 LEAST_SHARE = 0.1  # of the pictures: with fewer a glance shows nothing
 
 
@@ -41,6 +42,7 @@ class Result:
             "verdict": asdict(self.verdict),
             "setting": asdict(self.setting),
             "measurements": [asdict(m) for m in self.measurements],
+            "code": stamp(self.study),
             "versions": versions(),
             "machine": machine("cpu"),
         }
@@ -88,15 +90,27 @@ def conduct(
     yield Result(study, judge(study.contrasts, settled(study, found)), tuple(found), setting)
 
 
+def source_of(study: Study) -> str:
+    """SHA-256 of the file that measures, or that checks, and of other studies' files that it takes functions from."""
+    does = study.checks if isinstance(study, Exact) else study.measure
+    taken = (v for v in vars(inspect.getmodule(does)).values() if str(getattr(v, "__module__", "")).startswith(CLAIMS))
+    files = sorted({inspect.getfile(does), *(inspect.getfile(one) for one in taken if inspect.isfunction(one))})
+    return sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()
+
+
+def stamp(study: Study) -> str:
+    """What changes when a result may no longer be what would be found now."""
+    return key(source=source_of(study))
+
+
 def name_of(study: Trained, ask: Ask) -> str:
     """The name a measurement is stored under: it changes with what measures, the pictures and the code that decides.
 
     Studies that measure with one function share what it has found: R1, R4 and R9 train their nets once.
     """
-    source = sha256(Path(inspect.getfile(study.measure)).read_bytes()).hexdigest()
     pictures = digest_of(ask.setting.data or study.data)
     return key(
-        measure=study.measure.__qualname__, source=source, pictures=pictures, arm=ask.arm, seed=ask.seed, rate=ask.rate,
+        measure=study.measure.__qualname__, source=source_of(study), pictures=pictures, arm=ask.arm, seed=ask.seed, rate=ask.rate,
         share=ask.setting.share,
     )  # fmt: skip
 
@@ -139,13 +153,6 @@ def save(result: Result) -> Path:
     path = FOLDER / f"{result.study.claim.id}.json"
     write(path, json.dumps(result.plain(), indent=1, ensure_ascii=False).encode())
     return path
-
-
-def last(claim: str) -> Mapping[str, Any] | None:
-    """The stored result of a claim, if it has been run here."""
-    path = FOLDER / f"{claim}.json"
-    held: Mapping[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    return held
 
 
 def run_claim(

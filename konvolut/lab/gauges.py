@@ -14,6 +14,8 @@ from konvolut.nets.features import tapped
 from konvolut.training.evaluate import logits
 from konvolut.training.loop import Epoch, Step, Training
 
+DIVERGED = 1e3  # nats: the loss of a training whose loss is no number, worse than any that is
+
 
 def accuracies(net: nn.Module, held: Material) -> dict[str, float]:
     """Accuracy on the training and on the validation pictures, both in evaluation mode, and how far they lie apart."""
@@ -73,14 +75,14 @@ def steps_of(course: Training) -> int:
 
 
 def losses(course: Training, window: int = 16) -> tuple[float, float]:
-    """Mean training loss (nats) of the first and of the last `window` steps; infinite where it ceased to be a number."""
+    """Mean training loss (nats) of the first and of the last `window` steps; DIVERGED where it ceased to be a number."""
     seen: list[float] = []
     try:
         for event in course.events():
             if not isinstance(event, Epoch):
                 seen.append(event.tally.loss)
     except RunError:
-        return fmean(seen[:window]) if seen else float("inf"), float("inf")
+        return fmean(seen[:window]) if seen else DIVERGED, DIVERGED
     return fmean(seen[:window]), fmean(seen[-window:])
 
 

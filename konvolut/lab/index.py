@@ -1,13 +1,28 @@
-"""Which claims there are."""
+"""Which claims there are: a file each in `claims`."""
+
+import os
+from importlib import import_module
+from pkgutil import iter_modules
 
 from konvolut.errors import ClaimError, nearest
-from konvolut.lab.claims import a9, a15, b5, b7, g2, g3, g4, g5, n1, n2, n3, n4, n5, n8, r2, r3, r10, r12, v1, v4, v6
-from konvolut.lab.conduct import last, total
+from konvolut.lab import claims
+from konvolut.lab.conduct import cost
+from konvolut.lab.held import held
 from konvolut.lab.study import Exact, Study
 from konvolut.language import _
 
-MODULES = (a9, a15, v1, v4, v6, n1, n2, n3, n4, n5, n8, g2, g3, g4, g5, b5, b7, r2, r3, r10, r12)  # the notes' order
-STUDIES: dict[str, Study] = {module.STUDY.claim.id: module.STUDY for module in MODULES}
+ORDER = "AVNGBRW"  # AlexNet, VGG, NiN, GoogLeNet, batch norm, ResNet, the whole: as in the notes
+
+
+def found() -> dict[str, Study]:
+    """Claim -> its study, in the order of the notes."""
+    modules = [import_module(f"{claims.__name__}.{file.name}") for file in iter_modules(claims.__path__)]
+    studies: list[Study] = [module.STUDY for module in modules]
+    studies.sort(key=lambda study: (ORDER.index(study.claim.id[0]), int(study.claim.id[1:])))
+    return {study.claim.id: study for study in studies}
+
+
+STUDIES = found()
 
 
 def study(claim: str) -> Study:
@@ -20,14 +35,23 @@ def study(claim: str) -> Study:
 def overview() -> list[dict[str, str]]:
     """A line a claim: id, what it says, what a run costs, the last verdict here."""
     rows = []
-    for key, found in sorted(STUDIES.items()):
-        held = last(key)
+    for key, one in STUDIES.items():
+        seconds = cost(one) / (1 if isinstance(one, Exact) else os.cpu_count() or 1)
         rows.append(
             {
                 "id": key,
-                "claim": _(found.claim.text),
-                "kind": _("exact") if isinstance(found, Exact) else _("{n} trainings").format(n=total(found, None)),
-                "verdict": _(held["verdict"]["word"]) if held else _("not run here"),
+                "claim": _(one.claim.text),
+                "cost": _("{s} s").format(s=f"{max(1, seconds):.0f}"),
+                "verdict": standing(one),
             }
         )
     return rows
+
+
+def standing(study: Study) -> str:
+    """Its last verdict here, or the shipped one; and whether that is old."""
+    result = held(study)
+    if result is None:
+        return "-"
+    notes = [_("shipped")] * (not result.here) + [_("old")] * result.old
+    return _(result.word) + f" ({', '.join(notes)})" * bool(notes)

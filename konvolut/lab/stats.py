@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import inf, sqrt
+from math import sqrt
 from statistics import fmean, stdev
 
 from scipy.stats import t as student
@@ -55,12 +55,12 @@ def around(differences: Sequence[float]) -> Difference:
     return Difference(mean, mean - reach(n) * error, mean + reach(n) * error, n, detectable)
 
 
-def needed(found: Difference, least: float) -> float:
-    """Seeds with which the interval would lie on one side, if mean and spread stayed; inf for more than MOST.
+def needed(found: Difference, least: float) -> int | None:
+    """Seeds with which the interval would lie on one side, if mean and spread stayed; None for more than MOST.
 
     A mean of `least` or more must clear 0, a smaller one must clear `least`.
     """
     margin = found.mean if found.mean >= least else least - found.mean
     counts, spread = range(found.n, MOST + 1), found.spread
     enough = bisect_left(counts, True, key=lambda n: reach(n) * spread / sqrt(n) < margin)  # an interval only shrinks
-    return counts[enough] if enough < len(counts) else inf
+    return counts[enough] if enough < len(counts) else None

@@ -13,7 +13,8 @@ from konvolut.training.run import write
 FOLDER = Path("runs") / "lab"
 DECIDES = (  # the files whose code has a say in what a measurement comes to, beside the study's own
     "blocks/basic.py", "blocks/inception.py", "blocks/init.py", "blocks/mlpconv.py", "blocks/norm.py",
-    "blocks/residual.py", "images/augment.py", "images/batches.py", "images/dice.py", "images/drawn.py",
+    "blocks/residual.py", "classic/features.py", "classic/geometry.py", "classic/kernels.py", "classic/machines.py",
+    "classic/words.py", "images/augment.py", "images/batches.py", "images/dice.py", "images/drawn.py",
     "images/preprocess.py", "lab/gauges.py", "lab/material.py", "nets/arch.py", "nets/variants.py", "training/evaluate.py",
     "training/loop.py", "training/loss.py", "training/metrics.py", "training/optim.py", "training/schedule.py",
 )  # fmt: skip

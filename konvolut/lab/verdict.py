@@ -19,7 +19,8 @@ class Finding:
     contrast: Contrast
     difference: Difference
     word: str  # supported, contradicted or inconclusive
-    seeds: float  # that could decide it; inf when no sensible number could
+    differences: tuple[float, ...]  # seed by seed
+    seeds: int | None  # that could decide it; None when no sensible number could
     planted: float  # an effect of this size, planted into the same spread, ...
     control: bool  # ... was called supported, and the same spread without effect was not
 
@@ -102,4 +103,4 @@ def finding(contrast: Contrast, differences: Sequence[float]) -> Finding:
     word = decide(found, least)
     if contrast.absent:
         word = {"supported": "contradicted", "contradicted": "supported"}.get(word, word)
-    return Finding(contrast, found, word, needed(found, least), planted, control)
+    return Finding(contrast, found, word, tuple(differences), needed(found, least), planted, control)

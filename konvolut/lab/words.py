@@ -1,11 +1,11 @@
 """Studies and verdicts in words."""
 
-from math import inf
 from typing import Any
 
-from konvolut.lab.conduct import Result, last
+from konvolut.lab.conduct import Result
+from konvolut.lab.held import Held, held
 from konvolut.lab.study import Exact, Study
-from konvolut.lab.verdict import Finding
+from konvolut.lab.verdict import Finding, Verdict
 from konvolut.language import _, later
 
 MEANING = {
@@ -67,13 +67,23 @@ def design(study: Study) -> str:
 
 
 def told(study: Study) -> str:
-    """The last verdict here, or nothing."""
-    held = last(study.claim.id)
-    if held is None:
+    """The last verdict here or the shipped one with all its numbers, or nothing."""
+    found = held(study)
+    if found is None:
         return ""
-    return _("last verdict here: {word} (Konvolut {version})").format(
-        word=_(held["verdict"]["word"]), version=held["versions"]["konvolut"]
+    return "\n".join([origin(found), *(numbers(found.verdict) if found.verdict else ())])
+
+
+def origin(found: Held) -> str:
+    """The word of a stored result, where it was found, and whether that still stands."""
+    line = (
+        _("last verdict here: {word} ({setting})")
+        if found.here
+        else _("verdict shipped with Konvolut {version}: {word} ({setting})")
     )
+    setting = " ".join(filter(None, (_(found.setting.tier), found.setting.data)))
+    line = line.format(word=_(found.word), version=found.version, setting=setting)
+    return line + (_("; old: the code has changed since") if found.old else "")
 
 
 def verdict(result: Result) -> str:
@@ -81,16 +91,20 @@ def verdict(result: Result) -> str:
     found = result.verdict
     line = _("{id} looks {word}; {meaning}") if result.setting.tier == "glance" else _("{id}: {word}; {meaning}")
     lines = [line.format(id=result.study.claim.id, word=_(found.word), meaning=_(MEANING[found.word]))]
-    lines += [finding(f) for f in found.findings]
-    lines += [
-        _("  {what}: said {said}, counted {found}").format(what=c.what, said=number(c.said), found=number(c.found))
-        for c in found.checks
-    ]
+    lines += numbers(found)
     if found.word != result.study.claim.expected:
         lines.append(
             _("expected: {word}. {why}").format(word=_(result.study.claim.expected), why=_(result.study.claim.why))
         )
     return "\n".join(lines)
+
+
+def numbers(found: Verdict) -> list[str]:
+    """A line for every contrast or check."""
+    return [finding(f) for f in found.findings] + [
+        _("  {what}: said {said}, counted {found}").format(what=c.what, said=number(c.said), found=number(c.found))
+        for c in found.checks
+    ]
 
 
 def number(value: float) -> str:
@@ -107,8 +121,8 @@ def finding(found: Finding) -> str:
         about=found.contrast.about, word=_(found.word), mean=f"{d.mean:+.3f}", low=f"{d.low:+.3f}", high=f"{d.high:+.3f}",
         n=d.n, detectable=f"{d.detectable:.3f}",
     )  # fmt: skip
-    if found.word == "inconclusive" and found.seeds < inf:
-        line += _("; {n} seeds could decide it").format(n=f"{found.seeds:.0f}")
+    if found.word == "inconclusive" and found.seeds:
+        line += _("; {n} seeds could decide it").format(n=found.seeds)
     if not found.control:
         line += _("; its control failed: a planted difference of {planted} was not found").format(
             planted=f"{found.planted:.3f}"

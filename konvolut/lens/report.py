@@ -37,14 +37,18 @@ def write_report(
     """Write the report of a run to `out`, or to report.html in its folder, and return where it lies.
 
     images: where the mistakes can be looked up; None says so on the page. augmented: training pictures as the net saw
-    them. table: the ledger's rows. Beside card.json it also writes mistakes.csv and recipe.toml.
+    them. table: the ledger's rows. Beside card.json it also writes mistakes.csv and, of a net,
+    recipe.toml.
     Every file is replaced whole: a reader finds the old one or the new one.
     """
     card = run.card
     page = Page(both("{net} on {data}", net=card.net, data=card.data.get("name", "")), "Konvolut")
     headline(page, card, evaluation)
     material(page, card)
-    learning(page, log_of(run))
+    if card.classic:
+        solved(page, card)
+    else:
+        learning(page, log_of(run))
     classes(page, evaluation)
     confusions(page, evaluation)
     confidence(page, evaluation)
@@ -53,6 +57,8 @@ def write_report(
     the_net(page, table)
     again(page, run, evaluation)
     write_csv(run.path / "mistakes.csv", evaluation)
+    if card.classic:
+        return page.write(out or run.path / "report.html")
     part = run.path / f".recipe.toml.{os.getpid()}"
     part.write_text("\n".join(toml(card.recipe)) + "\n", encoding="utf-8")
     os.replace(part, run.path / "recipe.toml")
@@ -72,8 +78,9 @@ def report_again(run: Run, out: str | Path | None = None) -> Path:
         changed = images.digest != card.data.get("digest")
     except KonvolutError:
         images, changed = None, False
-    examples = None if images is None or changed else augmented_again(images, card, AUGMENTED)
-    table = [] if card.module else as_rows(ledger(run.arch()))
+    bare = images is None or changed or card.classic  # nothing was augmented where no net was trained
+    examples = None if images is None or bare else augmented_again(images, card, AUGMENTED)
+    table = [] if card.module or card.classic else as_rows(ledger(run.arch()))
     return write_report(run, images, evaluation, examples, table, Path(out) if out else None)
 
 
@@ -101,7 +108,8 @@ def headline(page: Page, card: Card, evaluation: Evaluation) -> None:
         page.text(both("These pictures were looked at while training; expect a little less on new ones."))
     elif evaluation.split == "train":
         page.text(both("The net was trained on these very pictures: this says nothing about new ones."))
-    facts: list[tuple[Text, Text]] = [(both("net"), card.net), (both("pictures"), str(card.data.get("name", "")))]
+    kind = both("features, kernel, machine") if card.classic else both("net")
+    facts: list[tuple[Text, Text]] = [(kind, card.net), (both("pictures"), str(card.data.get("name", "")))]
     facts.append((both("loss"), both("{loss} nats", loss=f"{tally.loss:.4f}")))
     if card.seconds:
         facts.append((both("training time"), duration(card.seconds)))
@@ -147,9 +155,8 @@ def material(page: Page, card: Card) -> None:
              side=spec.size, colours="{colours}", how="{how}", scaled="{scaled}"),
         colours=colours, how=fits[spec.fit], scaled=scaled,
     )  # fmt: skip
-    page.facts(
-        [(both("pictures"), total), (both("from"), str(card.data.get("where", ""))), (both("the net takes"), takes)]
-    )
+    taker = both("the features are of") if card.classic else both("the net takes")
+    page.facts([(both("pictures"), total), (both("from"), str(card.data.get("where", ""))), (taker, takes)])
     for title, lines in (
         (both("How the pictures were split:"), card.data.get("notes", ())),
         (both("What was altered in the net's table to suit the pictures:"), card.changes),
@@ -158,7 +165,8 @@ def material(page: Page, card: Card) -> None:
         if lines:
             page.text(title)
             page.items([str(line) for line in lines])
-    settings(page, card.recipe)
+    if not card.classic:
+        settings(page, card.recipe)
     if counts:
         rows = [
             (name, *(f"{of[i]:,}" if i < len(of) else "0" for of in counts.values()))
@@ -204,6 +212,27 @@ def toml(recipe: Any) -> list[str]:
     return lines
 
 
+def solved(page: Page, card: Card) -> None:
+    """Of a run without a net: what was fitted, and whether the one convex problem was solved."""
+    about = card.classic
+    page.section(both("How it was solved"))
+    page.facts(
+        [
+            (both("features"), both("{name}, {d} numbers a picture", name=about["features"], d=about["dimensions"])),
+            (both("kernel"), about["kernel"]),
+            (both("learning machine"), both("{name} with c = {c}", name=about["machine"], c=f"{about['c']:g}")),
+            (
+                both("training pictures it keeps"),
+                both("{kept} of {n}", kept=f"{about['kept']:,}", n=f"{about['pictures']:,}"),
+            ),
+        ]
+    )
+    page.items(list(card.outcome))
+    if about["tried"]:
+        rows = [(c, percent(accuracy)) for c, accuracy in about["tried"].items()]
+        page.table(("c", both("validation accuracy")), rows, both("Every c that was tried"))
+
+
 def seen(page: Page, augmented: Pictures | None) -> None:
     """Training pictures as the net saw them."""
     if augmented is None or not len(augmented):
@@ -242,6 +271,13 @@ def again(page: Page, run: Run, evaluation: Evaluation) -> None:
     page.section(both("Doing it again"))
     where = shlex.quote(str(card.data.get("where", "")))
     folder = shlex.quote(str(run.path))
+    if card.classic:
+        about = card.classic
+        line = f"konvolut classic {where} --features {about['features']} --kernel {about['kernel']}"
+        line += f" --machine {about['machine']} --size {card.input.size} --seed {about['seed']}"
+        page.code([line if about["chosen"] else f"{line} --c {about['c']:g}"])
+        page.facts(provenance(card))
+        return
     net = str(run.path / "net.toml") if card.own else card.net
     line = f"konvolut train {where} --net {shlex.quote(net)} --recipe {shlex.quote(str(run.path / 'recipe.toml'))}"
     line += f" --seed {getattr(card.recipe, 'seed', 0)}"
@@ -258,10 +294,16 @@ def again(page: Page, run: Run, evaluation: Evaluation) -> None:
     else:
         page.code([line, f"konvolut eval {folder} {where} --split {evaluation.split}"])
     page.table(("recipe.toml",), [(text,) for text in toml(card.recipe) if text], "recipe.toml", folded=True)
+    page.facts(provenance(card))
+
+
+def provenance(card: Card) -> list[tuple[Text, Text]]:
+    """Everything beside the settings that has a say in the result."""
     facts: list[tuple[Text, Text]] = [(both("pictures, SHA-256"), str(card.data.get("digest", "")))]
-    facts.append((both("net's table, SHA-256"), card.table))
+    if not card.classic:
+        facts.append((both("net's table, SHA-256"), card.table))
     if card.parent:
         facts.append((both("weights started from"), card.parent))
     facts.append((both("versions"), ", ".join(f"{name} {number}" for name, number in card.versions.items())))
     facts.append((both("machine"), ", ".join(f"{name} {value}" for name, value in card.machine.items())))
-    page.facts(facts)
+    return facts

@@ -19,6 +19,7 @@ from konvolut.nets.arch import Arch, build
 from konvolut.nets.catalogue import named
 from konvolut.nets.names import ours
 from konvolut.nets.tables import read_table
+from konvolut.training.grounds import lines
 from konvolut.training.loop import Training
 from konvolut.training.parent import open_parent
 from konvolut.training.planned import Parent, Plan, Traits, of_arch, of_module, table
@@ -74,7 +75,7 @@ def plan(
     if recipe is None:
         kind = "" if parent is None else "run" if run else "file"
         recipe, why = default_recipe(traits, images, settings, timed=minutes is not None, parent=kind)
-        reasons += why
+        reasons += [*why, *lines(recipe, traits)]
     found = replace(found, recipe=changed(recipe, settings), reasons=tuple(reasons))
     return found if minutes is None else within(found, net, traits, images, minutes, device)
 

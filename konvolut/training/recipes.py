@@ -1,12 +1,13 @@
-"""The recipe a net is trained by when the user names none, and why it is that."""
+"""The recipe a net is trained by when the user names none, and why it is that; and the one of a book, by its name."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from konvolut.errors import RecipeError, nearest
 from konvolut.images.augment import Augment
 from konvolut.images.imageset import ImageSet
-from konvolut.training.planned import Traits
+from konvolut.training.planned import Plan, Traits
 from konvolut.training.recipe import Recipe, changed
 
 MOST_MACS = (
@@ -19,6 +20,28 @@ TRUNK_RATE = {  # of the classifier's, by where the weights come from: a run of 
     False: 0.1,  # usual for trunks that have seen a million photographs; none could be tried here
 }
 FEW = 12  # epochs: with fewer, a net without batch norm has no time for pictures that are moved far: half as far
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What the book Dive into Deep Learning trains one of its nets at."""
+
+    lr: float
+    batch: int  # pictures a step
+    size: int  # px
+
+
+BOOK = {  # its PyTorch notebooks of 2023-08 (d2l-ai/d2l-zh-pytorch-slides @ 341c193b)
+    "lenet@d2l": Printed(0.9, 256, 28),
+    "lenet-bn@d2l": Printed(1.0, 256, 28),
+    "alexnet@d2l": Printed(0.01, 128, 224),
+    "vgg-11/4@d2l": Printed(0.05, 128, 224),
+    "nin@d2l": Printed(0.1, 128, 224),
+    "googlenet@d2l": Printed(0.1, 128, 96),
+    "resnet-18@d2l": Printed(0.05, 256, 96),
+}
+AS_IS = ((0.0,), (1.0,))  # mean and deviation that leave values in [0, 1], as the book does
+FREE = {"seed", "memory"}  # fields that may differ while a recipe is still the book's
 
 
 def affordable(net: Traits, count: int) -> int:
@@ -83,3 +106,48 @@ def pace(net: Traits, batch: int) -> dict[str, Any]:
     if net.tanh:  # tanh: its slope is 1 at 0, where Xavier's scheme starts it
         return {"lr": 0.1 * batch / 64, "init": "xavier"}
     return {"lr": 0.02 * batch / 64, "clip": 1.0}
+
+
+def d2l(net: str) -> Recipe:
+    """The recipe by which the book Dive into Deep Learning trains `net`; nothing is set aside for validation.
+
+    Raises RecipeError, with the nearest, for a net that the book does not train.
+    """
+    if net not in BOOK:
+        raise RecipeError(
+            f"recipe d2l: the book publishes no run of {net!r}{nearest(net, BOOK)}"
+            if net
+            else f"recipe d2l: it belongs to the nets of a book; --net {' | '.join(BOOK)}"
+        )
+    said = BOOK[net]
+    return Recipe(
+        epochs=10, batch=said.batch, lr=said.lr, momentum=0.0, decay=0.0, schedule="flat", warmup=0.0, init="xavier",
+        val=0.0, precision="fp32",
+    )  # fmt: skip
+
+
+def by_the_book(found: Plan) -> Plan:
+    """A plan by `d2l`'s recipe, with pictures that are scaled to [0, 1] and no further, and the reasons."""
+    mean, std = AS_IS
+    reasons = (
+        "recipe d2l: plain SGD at one rate, Xavier weights, no augmentation, no validation part; values in [0, 1]",
+        "otherwise than in the book: biases start at 0, pictures are resized bicubically, no short last batch",
+    )
+    spec = replace(found.spec, mean=mean, std=std)
+    return replace(found, spec=spec, reasons=(*reasons, *found.reasons))
+
+
+def is_by_the_book(found: Plan) -> bool:
+    """Was it planned by `by_the_book`? No other plan leaves the values of the book's nets as they are."""
+    return found.name in BOOK and (found.spec.mean, found.spec.std) == AS_IS
+
+
+def departures(found: Plan) -> str:
+    """In what a plan that began as `by_the_book`'s is another, in words; nothing where it is the book's."""
+    own, theirs = ({**asdict(r), **asdict(r.augment)} for r in (found.recipe, d2l(found.name)))
+    apart = [f"{k} = {own[k]}, not {theirs[k]}" for k in own if own[k] != theirs[k] and k not in {*FREE, "augment"}]
+    if found.spec.size != BOOK[found.name].size:
+        apart.append(f"size = {found.spec.size}, not {BOOK[found.name].size}")
+    if found.parent:
+        apart.append(f"its weights came from {found.parent.where}")
+    return ", ".join(apart)

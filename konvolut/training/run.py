@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from konvolut.errors import KonvolutError, RunError
+from konvolut.images.imageset import ImageSet
 from konvolut.images.preprocess import InputSpec
 from konvolut.nets.arch import Arch, build, digest
 from konvolut.nets.tables import from_plain
@@ -43,11 +44,12 @@ class Card:
     classes: tuple[str, ...]
     input: InputSpec
     data: dict[str, Any]  # name, where, digest, notes, counts: {"train": [..], "val": [..], "test": [..]}
-    recipe: Recipe
+    recipe: Recipe = field(default_factory=Recipe)
     versions: dict[str, str]
     machine: dict[str, Any]
     own: dict[str, Any] = field(default_factory=dict)  # the table itself, where its name does not lead to it
     module: str = ""  # the class of the user's own nn.Module
+    classic: dict[str, Any] = field(default_factory=dict)  # features and machine of a run that has no net
     parent: str = ""  # the file or the run whose weights this one started from
     parent_sha256: str = ""  # of the file with those weights
     outcome: tuple[str, ...] = ()  # what was decided while training, in words
@@ -70,6 +72,7 @@ class Run:
     def arch(self) -> Arch:
         """The table it was built from. Raises RunError when there is none, or this version of Konvolut builds another."""
         card = self.card
+        self.wants_net()
         if card.module:
             raise RunError(
                 f"{self.path}: trained from a module, {card.module}, which has no table; run.net(module) works"
@@ -99,6 +102,7 @@ class Run:
 
     def net(self, module: nn.Module | None = None) -> nn.Module:
         """The trained network, in evaluation mode. A run of a user's own module needs one of that class to fill."""
+        self.wants_net()
         file = self.path / "weights.safetensors"
         if not file.exists():
             raise RunError(f"{self.path}: not finished, it has no weights; konvolut train --resume {self.path}")
@@ -112,6 +116,14 @@ class Run:
         if module is not None:
             fill(module, held, self)
         return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def wants_net(self) -> None:
+        """Raises RunError when this is a run of `konvolut classic`, which has none."""
+        if self.card.classic:
+            raise RunError(
+                f"{self.path}: {self.card.net}, made by konvolut classic, is no net; konvolut report {self.path} shows "
+                "it, and konvolut.classic.course.opened(run) answers for pictures"
+            )
 
     def wants_module(self) -> str:
         return f"{self.path}: trained from a module, {self.card.module}; from Python, run.net(module) fills one"
@@ -234,6 +246,19 @@ def free_folder(out: str | Path | None, stem: str) -> Path:
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: a file; --out names a folder that is missing or empty")
     return path
+
+
+def described(images: ImageSet) -> dict[str, Any]:
+    """What a card says of the pictures."""
+    return {
+        "name": images.name,
+        "where": images.where,
+        "digest": images.digest,
+        "val": images.val,
+        "seed": images.seed,
+        "notes": list(images.notes),
+        "counts": {role: split.counts(len(images.classes)) for role, split in images.splits.items()},
+    }
 
 
 def versions() -> dict[str, str]:

@@ -30,16 +30,22 @@ def distance(basis: Float[ndarray, "n k"]) -> float:
     return float(np.sqrt(np.mean((basis @ best - TRUTH) ** 2)))
 
 
-def checks() -> Iterator[Check]:
+def distances() -> dict[str, list[float]]:
+    """How far six classes of growing order lie from TRUTH, for two kinds that are nested and one that is not."""
     waves = [np.cos(k * np.pi * X) for k in range(1, 7)]
-    nested = {  # each class holds the ones below
+    return {
         "polynomials": [distance(np.vander(X, degree + 1)) for degree in range(1, 7)],
         "sums of cosines": [distance(np.stack(waves[:k], 1)) for k in range(1, 7)],
+        "single cosines": [distance(wave[:, None]) for wave in waves],  # one each: none holds another
     }
-    for what, distances in nested.items():
-        away = sum(after > before + 1e-9 for before, after in pairwise(distances))
+
+
+def checks() -> Iterator[Check]:
+    found = distances()
+    for what in ("polynomials", "sums of cosines"):  # each class holds the ones below
+        away = sum(after > before + 1e-9 for before, after in pairwise(found[what]))
         yield Check(f"{what}: of five steps up, those that move away", 0, away)
-    other = [distance(wave[:, None]) for wave in waves]  # one cosine each: none holds another
+    other = found["single cosines"]
     yield Check("single cosines: distance of the second, the truth itself", 0, other[1], 1e-12)
     yield Check("single cosines: distance of the third", 0.5**0.5, other[2], 0.01)  # root mean square of a cosine
     yield Check(

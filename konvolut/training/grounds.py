@@ -1,0 +1,69 @@
+"""What each setting of a default recipe rests on: a claim of the lectures with its verdict, or a reason of its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from konvolut.training.planned import Traits
+from konvolut.training.recipe import Recipe
+from konvolut.verdicts import word
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Why some settings are what they are."""
+
+    what: str  # in a reader's words
+    fields: tuple[str, ...]  # of the recipe; "norm" and "dropout" are cells of the net's table
+    claim: str  # whose verdict they rest on; "" where no claim of the lectures speaks of them
+    why: str  # what follows from the claim; where it was contradicted, why the setting stands all the same
+
+    def __str__(self) -> str:
+        if not self.claim:
+            return self.why
+        return f"{self.claim} {word(self.claim) or 'not run yet'}: {self.why}"
+
+
+GROUNDS = (
+    Ground("batch norm", ("norm",), "B10", "with it a net needs fewer steps; without it, other rates and weights"),
+    Ground("learning rate", ("lr",), "B12", "batch norm allows a larger one; it grows with the batch"),
+    Ground("first weights", ("init",), "B1", "scaled to the layer's inputs, so that gradients reach the bottom"),
+    Ground("dropout", ("dropout",), "A14", "where the net's own table has it, and nowhere else"),
+    Ground(
+        "light", ("brightness", "contrast", "saturation", "hue", "lighting"), "A13",
+        "colour pictures are varied in light; grey ones are not, since that gained nothing on validation",
+    ),
+    Ground(
+        "moves", ("flip", "shift", "rotate", "scale", "shear", "erase"), "A18",
+        "chosen on validation pictures until its study is made",
+    ),
+    Ground("label smoothing", ("smoothing",), "G7", "chosen on validation pictures until its study is made"),
+    Ground("batch", ("batch",), "B14", "chosen on validation pictures until its study is made"),
+    Ground("weight decay", ("decay",), "R7", "residual branches that do not help shrink only with it"),
+    Ground("length", ("epochs",), "", "as many as the pictures need and the time pays for"),
+    Ground(
+        "steps", ("optimizer", "momentum", "schedule", "warmup", "clip"), "",
+        "chosen on validation pictures; no claim of the lectures speaks of it",
+    ),
+    Ground(
+        "carried weights", ("freeze", "trunk", "head_first", "keep"), "",
+        "measured: fine-tuning, in the README's table",
+    ),
+    Ground("the rest", ("val", "precision", "memory", "seed"), "", "does not aim at accuracy"),
+)  # fmt: skip
+GROUND = {field: ground for ground in GROUNDS for field in ground.fields}
+
+
+def lines(recipe: Recipe, net: Traits) -> Iterator[str]:
+    """The claims that a recipe for `net` rests on, a line each."""
+    how = recipe.augment
+    in_force = {
+        "batch norm": net.normed,
+        "learning rate": net.normed,
+        "light": any((how.brightness, how.contrast, how.saturation, how.hue, how.lighting)),
+        "moves": any((how.flip, how.shift, how.rotate, how.scale, how.shear, how.erase)),
+        "label smoothing": recipe.smoothing > 0,
+        "weight decay": recipe.decay > 0,
+    }
+    for ground in GROUNDS:
+        if ground.claim and in_force.get(ground.what, True):
+            yield f"{ground.what}: {ground}"
