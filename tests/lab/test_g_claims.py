@@ -156,7 +156,7 @@ def test_n6_a_net_that_sees_no_place_is_steady(monkeypatch):
 
 
 def test_n7_arms_differ_in_the_last_activation_alone():
-    rectified, linear = n7.net("rectified"), n7.net("linear")
+    rectified, linear = n7.net("rectified, two blocks"), n7.net("linear, two blocks")
     changed = [a.name for a, b in zip(rectified.rows, linear.rows, strict=True) if a.spec != b.spec]
     assert changed == [classifier(rectified).name]
     assert params(rectified) == params(linear)
@@ -171,7 +171,7 @@ def a_few() -> Material:
 
 def test_n7_counts_the_classes_that_are_killed():
     """With a ReLU behind them, maps whose bias is far below 0 are zero; those far above are not."""
-    arch = n7.net("rectified")
+    arch = n7.net("rectified, two blocks")
     net = build(arch)
     row = classifier(arch).name
     last = [m for m in net.get_submodule(row).modules() if isinstance(m, nn.Conv2d)][-1]

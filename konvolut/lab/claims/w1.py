@@ -21,7 +21,7 @@ CLAIM = Claim(
     id="W1",
     sentence="S1",
     text=later("From LeNet to ResNet, each net is better than the one before it."),
-    expected="contradicted",
+    expected="conditional",
     why=later(
         "The order was found on ImageNet; in the book's own runs on small pictures VGG ends first and NiN last but one."
     ),
@@ -40,7 +40,7 @@ RATES: Mapping[str, tuple[float, ...]] = {  # LeNet's tanh and ResNet's batch no
     "VGG": (0.03, 0.06, 0.12),
     "NiN": (0.03, 0.06, 0.12),
     "GoogLeNet": (0.03, 0.06, 0.12),
-    "ResNet": (0.03, 0.1, 0.3),
+    "ResNet": (0.1, 0.3, 0.6),
 }
 RECIPE = Recipe(epochs=8, batch=50, clip=1.0, precision="fp32")
 
@@ -89,6 +89,6 @@ STUDY = Trained(
         "keeps its best on the 800 validation pictures"
     ),
     drops=later("the nets differ in compute and weights"),
-    cost=6.4,
+    cost=5.7,
     unit={"val": "share of the validation pictures that are right"},
 )
