@@ -267,7 +267,8 @@ def regions(
 ) -> Spec:
     """Closed outlines in a plane and points with words beside them; both axes of one scale, and no numbers on them.
 
-    outlines: fields `name`, `x`, `y`, `turn` (the order of its points). marks: `x`, `y`, `word`.
+    outlines: fields `name`, `x`, `y`, `turn` (the order of its points). marks: `x`, `y`, `word`, and `dot`: is it a
+    point, or are there words only?
     names: what a point is called in print, by its word.
     """
     import altair as alt
@@ -277,13 +278,13 @@ def regions(
     scale = alt.Scale(domain=[-reach, reach], nice=False)
     x, y = alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None)
     shown = [{**row, "word": said(names.get(row["word"], row["word"]))} for row in marks]
-    points = alt.Chart(alt.Data(values=shown)).encode(x, y)
+    words = alt.Chart(alt.Data(values=shown)).encode(x, y)
     layers = (
         alt.Chart(alt.Data(values=[dict(row) for row in outlines]))
         .mark_line(color=INK["deep"][0], strokeWidth=1.4, interpolate="linear-closed")
         .encode(x, y, alt.Detail("name:N"), alt.Order("turn:Q")),
-        points.mark_point(filled=True, size=40, opacity=1, color=INK["ink"][0]),
-        points.mark_text(align="left", dx=7, fontSize=11.5).encode(alt.Text("word:N")),
+        words.transform_filter("datum.dot").mark_point(filled=True, size=40, opacity=1, color=INK["ink"][0]),
+        words.mark_text(align="left", dx=7, fontSize=11.5).encode(alt.Text("word:N")),
     )
     chart = alt.layer(*layers).properties(
         width=side, height=side, title=alt.Title(said(title), fontSize=12, anchor="start")

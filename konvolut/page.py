@@ -5,6 +5,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from errno import EISDIR
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -235,8 +236,10 @@ class Page:
 
     def write(self, path: Path) -> Path:
         """Write it to `path` so that a reader finds the old page or the new one, never half of one."""
-        part = path.with_name(f".{path.name}.{os.getpid()}")
+        if path.is_dir():  # as what "" names is
+            raise IsADirectoryError(EISDIR, "a folder; name a file", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             part.write_text(self.html(), encoding="utf-8")
             os.replace(part, path)

@@ -10,7 +10,20 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from konvolut.figures import Page, bars, colour, curves, histogram, matrix, points, reliability, svg
+from konvolut.figures import (
+    Page,
+    bars,
+    colour,
+    curves,
+    forest,
+    histogram,
+    matrix,
+    points,
+    regions,
+    reliability,
+    svg,
+    timeline,
+)  # fmt: skip
 from konvolut.page import INK, SERIES, in_dark, places
 
 NASTY = "<script>alert('x')</script>"
@@ -54,6 +67,42 @@ def test_above_twenty_classes_a_matrix_has_no_numbers():
     drawn = svg(matrix(np.eye(k, dtype=int).tolist(), [f"c{i}" for i in range(k)], titles=("a", "t", "s")))
     assert len(marks(drawn, "rect")[0]) == k
     assert not marks(drawn, "text")
+
+
+def test_a_forest_shows_every_seed_and_tells_the_decided_from_the_others():
+    rows = [
+        {"about": about, "mean": 2.0, "lower": 1.0, "upper": 3.0, "singles": [1.0, 2.0, 3.0], "decided": decided}
+        for about, decided in (("first", True), ("second", False))
+    ]
+    chart = forest(rows, title="difference", beyond="it matters")
+    drawn = svg(chart)
+    seeds, means = marks(drawn, "symbol")
+    assert [mark.get("aria-label") for mark in seeds][:2] == ["seed 0: +1", "seed 1: +2"]
+    assert [mark.get("fill") for mark in means] == [INK["deep"][0], INK["paper"][0]]
+    assert [len(layer) for layer in marks(drawn, "rule")] == [2, 2]  # 0 and 1; an interval each
+    assert {"first", "second", "it matters", "difference"} <= set(words(drawn))
+    page = Page("p")
+    page.figure(chart, caption="c")
+    assert page.html().count("<title>seed 0: +1</title>") == 4  # two rows, light and dark
+
+
+def test_regions_close_their_outlines_and_only_points_have_dots():
+    square = [{"name": "F", "x": x, "y": y, "turn": i} for i, (x, y) in enumerate([(0, 0), (1, 0), (1, 1), (0, 1)])]
+    spots = [{"x": 0.5, "y": 0.5, "word": "F1", "dot": False}, {"x": 2.0, "y": 0.0, "word": "f*", "dot": True}]
+    drawn = svg(regions(square, spots, title="nested"))
+    (outline,) = marks(drawn, "line")
+    assert outline[0].get("d").endswith("Z")
+    assert [len(layer) for layer in marks(drawn, "symbol")] == [1]
+    assert {"F1", "f*", "nested"} <= set(words(drawn))
+
+
+def test_a_timeline_puts_every_event_at_its_year():
+    events = [{"year": year, "what": f"in {year}"} for year in (2012, 2014, 2016)]
+    drawn = svg(timeline(events, title="year"))
+    (dots,) = marks(drawn, "symbol")
+    along = [float(re.match(r"translate\(([\d.]+),", dot.get("transform"))[1]) for dot in dots]
+    assert along[1] - along[0] == pytest.approx(along[2] - along[1])
+    assert {"in 2012", "in 2014", "in 2016"} <= set(words(drawn))
 
 
 def test_bars_and_points_draw_every_row():

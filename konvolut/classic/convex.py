@@ -15,6 +15,7 @@ MOST = {  # what a solved problem may leave of each residual
     "gradient": 1e-4,  # the logistic solver's stopping rule, per picture and unit of c
     "representer": 1e-8,
 }
+WIDEST = 0.05  # relative duality gap that a solved problem may leave
 
 Vector = Float64[ndarray, "n"]
 

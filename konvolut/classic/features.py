@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from skimage.feature import hog as hog_of_one
 from sklearn.decomposition import PCA
 
 from konvolut.classic.geometry import contours, moments
-from konvolut.classic.words import PATCH, Arrays, bag, learn_patches, learn_words, pooled
+from konvolut.classic.words import Arrays, bag, learn_patches, learn_words, pooled
 from konvolut.errors import RecipeError, nearest
 from konvolut.training.run import write
 from konvolut.types import Pictures
@@ -24,6 +25,8 @@ Features = Float64[ndarray, "n d"]
 COMPONENTS = 60  # of pca
 ORIENTATIONS, BLOCK_CELLS = 9, 2  # of HOG (Dalal and Triggs 2005, section 6)
 LEAST_SIDE = 8  # px: below it no patch, block or contour has room
+CHEAP = ("raw", "pca")  # features that are as quickly made as read
+KEPT = 32  # files in the cache
 DECIDES = ("features.py", "geometry.py", "words.py")  # the files whose code has a say in a feature
 
 
@@ -105,7 +108,6 @@ def fitted(name: str, pictures: Pictures, seed: int = 0) -> Extract:
     side = min(pictures.shape[1:3])
     if side < LEAST_SIDE and name not in ("raw", "pca"):
         raise RecipeError(f"features {name}: pictures of {side} px are too small; {LEAST_SIDE} px is the least")
-    assert LEAST_SIDE > PATCH
     learn = FEATURES[name].learn
     return Extract(name, learn(pictures, seed) if learn else {})
 
@@ -113,9 +115,12 @@ def fitted(name: str, pictures: Pictures, seed: int = 0) -> Extract:
 def cached(extract: Extract, pictures: Pictures, folder: Path | None = None) -> Features:
     """`extract(pictures)`, looked up in `folder` first: by the pictures, what was learnt, and the code.
 
-    Without a folder the user's own cache is taken. A file that cannot be read is made anew.
+    Without a folder the user's own cache is taken; it keeps the last KEPT. A file that cannot be read is made anew.
     """
-    total = sha256(f"{extract.name} {pictures.shape}".encode())
+    if extract.name in CHEAP:
+        return extract(pictures)
+    libraries = [version(name) for name in ("numpy", "scikit-image", "scikit-learn")]
+    total = sha256(f"{extract.name} {pictures.shape} {libraries}".encode())
     for name in DECIDES:
         total.update(files("konvolut").joinpath("classic", name).read_bytes())
     for array in (*extract.arrays.values(), pictures):
@@ -131,6 +136,8 @@ def cached(extract: Extract, pictures: Pictures, folder: Path | None = None) -> 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, held.getvalue())
+        for old in sorted(path.parent.glob("*.npy"), key=lambda file: file.stat().st_mtime)[:-KEPT]:
+            old.unlink(missing_ok=True)
     except OSError:  # a full or read-only disk costs time, not the answer
         pass
     return found

@@ -29,8 +29,8 @@ class Machine:
     """A fitted machine: every one answers from the kernel between a picture and the ones it keeps.
 
     svm, one column a pair of classes: positive speaks for the first. ridge and logistic, one column a class.
-    neighbours: the columns say which class each kept row belongs to. Logistic regression under a linear kernel keeps the
-    unit vectors, against which a row's kernel is the row.
+    neighbours: the columns say which class each kept row belongs to. Logistic regression under a linear kernel keeps no
+    rows: its columns weigh the features themselves.
     """
 
     machine: str
@@ -49,7 +49,9 @@ class Machine:
 
     def values(self, features: Rows) -> Float64[ndarray, "n p"]:
         """Kernel against the kept rows, times the columns, plus the bias."""
-        return np.asarray(gram(self.kernel, self.rows(features), self.kept, self.gamma) @ self.columns + self.bias)
+        rows = self.rows(features)
+        similar = gram(self.kernel, rows, self.kept, self.gamma) if len(self.kept) else rows
+        return np.asarray(similar @ self.columns + self.bias)
 
     def scores(self, features: Rows) -> Float64[ndarray, "n k"]:
         """One number a class, the largest of the likeliest; on the machine's own scale."""
@@ -83,8 +85,10 @@ class Problem:
     std: Float64[ndarray, "d"]
     rows: Rows
     labels: Labels
-    kept: Rows  # what the rows are compared with: themselves, or the unit vectors
-    similar: Float64[ndarray, "n m"]  # the kernel of rows and kept; one column of neighbours, which solve nothing
+    kept: Rows  # what the rows are compared with: themselves, or nothing
+    similar: Float64[
+        ndarray, "n m"
+    ]  # the kernel of rows and kept, or the rows; one column of neighbours, who solve nothing
 
     @property
     def classes(self) -> int:
@@ -109,12 +113,13 @@ class Problem:
 
     def with_solution(self, found: Solution) -> Machine:
         """The machine that answers by it; rows without a say are dropped."""
-        counts = np.asarray(found.columns.any(1))
+        counts = np.asarray(found.columns.any(1)) if len(self.kept) else np.full(len(found.columns), True)
         if not counts.any():
             counts[0] = True  # a machine that always gives its bias
+        kept = self.kept[counts] if len(self.kept) else self.kept
         return Machine(
             machine=self.machine, kernel=self.kernel, c=found.c, gamma=self.gamma, classes=self.classes, mean=self.mean,
-            std=self.std, kept=self.kept[counts], columns=found.columns[counts], bias=found.bias,
+            std=self.std, kept=kept, columns=found.columns[counts], bias=found.bias,
         )  # fmt: skip
 
 
@@ -128,35 +133,14 @@ def problem(machine: str, kernel: str, features: Rows, labels: Labels) -> Proble
     features = np.asarray(features, np.float64)
     mean, std = scaling(kernel, features)
     rows = (features - mean) / std
-    return posed(machine, kernel, rows, labels, width(kernel, rows), mean, std)
-
-
-def posed(
-    machine: str,
-    kernel: str,
-    rows: Rows,
-    labels: Labels,
-    gamma: float,
-    mean: Float64[ndarray, "d"],
-    std: Float64[ndarray, "d"],
-) -> Problem:
-    """The problem of rows that are scaled already, by `mean` and `std`."""
-    kept = np.eye(rows.shape[1]) if (machine, kernel) == ("logistic", "linear") else rows
-    similar = gram(kernel, rows, kept[:1] if machine == "neighbours" else kept, gamma)
+    gamma = width(kernel, rows)
+    direct = (machine, kernel) == ("logistic", "linear")
+    kept = rows[:0] if direct else rows
+    similar = rows if direct else gram(kernel, rows, kept[:1] if machine == "neighbours" else kept, gamma)
     return Problem(
         machine=machine, kernel=kernel, gamma=gamma, mean=mean, std=std, rows=rows, labels=labels, kept=kept,
         similar=similar,
     )  # fmt: skip
-
-
-def solved(
-    machine: str, kernel: str, rows: Rows, labels: Labels, c: float, gamma: float
-) -> tuple[Rows, Float64[ndarray, "m p"], Float64[ndarray, "p"]]:
-    """Kept rows, columns and bias of a Machine whose features are scaled by whoever calls."""
-    still = np.zeros(rows.shape[1])
-    found = posed(machine, kernel, rows, labels, gamma, still, still + 1)
-    fit = found.with_solution(found.solve(c))
-    return fit.kept, fit.columns, fit.bias
 
 
 def known_machine(machine: str) -> None:

@@ -19,8 +19,10 @@ LEAST = 16  # px: and smaller ones this large
 @click.option("--features", default="hog", show_default=True, help="raw, pca, patches, words, hog, moments, contours.")
 @click.option("--kernel", default="rbf", show_default=True, help="linear, polynomial, rbf, chi2 or intersection.")
 @click.option("--machine", default="svm", show_default=True, help="svm, ridge, logistic or neighbours.")
-@click.option("--c", type=float, help="How hard the machine tries; left out, the best of three on validation.")
-@click.option("--size", type=int, help="px; left out, the pictures' own, at most 64.")
+@click.option(
+    "--c", type=float, help="How hard it tries (of neighbours: how many); left out, the best of three on validation."
+)
+@click.option("--size", type=int, help="px; left out, the pictures' own, between 16 and 64.")
 @click.option("--seed", type=int, default=0, help="Same seed, same answers.  [default: 0]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; left out, the next runs/NAME-N.")
 @click.option("--json", "as_text", is_flag=True, help="Print the result as JSON.")
@@ -50,7 +52,7 @@ def prepare(data: str, wishes: dict[str, Any]) -> "Course":
     size, reasons = wishes["size"], list[str]()
     if size is None:
         size = min(max(4 * -(-seen.side // 4), LEAST), LARGE)
-        why = "the pictures' own" if size <= seen.side + 3 and size < LARGE else f"theirs is {seen.side} px"
+        why = "the pictures' own" if size == seen.side else f"theirs is {seen.side} px"
         reasons.append(f"size {size} px: {why}")
     return Course(images, pipeline, InputSpec(size=size, channels=1 if seen.grey else 3), wishes["out"], tuple(reasons))
 
@@ -94,11 +96,14 @@ def follow(course: "Course", as_text: bool) -> int:
             accuracy=percent(found["accuracy"]), n=found["n"], split=split, low=percent(low), high=percent(high)
         )
     )
+    if split == "train":
+        click.echo(_("these are the pictures it learnt from; the figure says nothing about new ones"))
     for line in card.outcome:
         click.echo(line)
     click.echo(_("trained in {time}").format(time=duration(card.seconds)))
     click.echo(_("run folder  {path}").format(path=run.path))
     click.echo(_("report      {path}").format(path=report))
     click.echo(_("next:"))
+    click.echo(f"  konvolut report {quote(str(run.path))}")
     click.echo(f"  konvolut train {quote(card.data['where'])}")
     return int(not course.solved)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from konvolut.cli import published
 from konvolut.language import CODES, _
 
 
@@ -64,7 +63,5 @@ def chapter(lang: str | None, out: Path) -> None:
     """Write the lectures' chapter: every sentence, and what became of it."""
     from konvolut.lab.chapter import write_chapter
 
-    click.echo(_("chapter     {path}").format(path=write_chapter(out, lang)))
-
-
-command.add_command(published.command, "published")
+    asked = lang or click.get_current_context().find_root().params.get("lang")  # konvolut --lang zh lab chapter
+    click.echo(_("chapter     {path}").format(path=write_chapter(out, asked)))

@@ -22,6 +22,9 @@ COMMANDS = (
 )  # the order of use; each is a file here
 
 
+EXTRAS = {"mlxtend": "digits", "sklearn": "lab", "skimage": "lab", "scipy": "lab", "joblib": "lab"}  # module -> extra
+
+
 class Verbs(click.Group):
     """Commands whose files load when they are asked for: `konvolut --help` must not wait for torch."""
 
@@ -73,7 +76,8 @@ def main() -> None:
     except OSError as error:
         fail(f"{error.filename or 'konvolut'}: {error.strerror or error}")
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is not installed, and this needs it; pip install 'konvolut[all]'")
+        extra = EXTRAS.get(str(error.name).partition(".")[0], "all")
+        fail(f"{error.name} is not installed, and this needs it; pip install 'konvolut[{extra}]'")
 
 
 def fail(line: str) -> None:

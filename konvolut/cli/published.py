@@ -17,9 +17,9 @@ def command(net: str | None, accuracy: str | None, machine: bool, html: Path | N
 
     if accuracy is not None and net is None:
         raise click.UsageError("--accuracy needs the NET that reached it")
-    found = published.place(net, published.share(accuracy)) if net and accuracy is not None else None
-    rows = list(published.table(net or ""))
-    page = published.write_page(html, net or "", found) if html else None
+    found = published.place(net, published.share(accuracy)) if net is not None and accuracy is not None else None
+    rows = list(published.table(net))
+    page = published.write_page(html, net or "", found) if html is not None else None
     if machine:
         as_json(published.plain(found) if found else rows)
     elif found:

@@ -10,7 +10,7 @@ from konvolut.lab.lost import AFTER
 from konvolut.lab.notes import NOTES, Sentence
 from konvolut.lab.page import differences
 from konvolut.lab.study import Exact, Study
-from konvolut.lab.words import MEANING, number
+from konvolut.lab.words import MEANING, number, said
 from konvolut.language import Text, both
 from konvolut.lens.drawn import NetPage
 from konvolut.page import marked
@@ -75,11 +75,13 @@ def opening(page: ChapterPage, found: Mapping[str, Held]) -> None:
         both(
             "Each sentence is followed by the claims that test it. A verdict rests on differences between arms that share "
             "their pictures, their order and their first weights, seed by seed; its figure shows each difference as a "
-            "multiple of the smallest that matters, with its 95 % interval and a tick for every seed. The line below repeats it."
+            "multiple of the smallest that matters, with its 95 % interval and a tick for every seed. The intervals speak of "
+            "other first weights and orders; most studies keep their pictures. The line below repeats it."
         )
     )
-    page.section(both("Where the lectures are wrong, or right on a condition"))
-    page.links([(id, summary(STUDIES[id], r)) for id, r in found.items() if r.word in WRONG])
+    if wrong := [(id, summary(STUDIES[id], r)) for id, r in found.items() if r.word in WRONG]:
+        page.section(both("Where the lectures are wrong, or right on a condition"))
+        page.links(wrong)
 
 
 def claims(sentences: list[Sentence]) -> list[str]:
@@ -98,10 +100,10 @@ def summary(study: Study, found: Held) -> Text:
 
 def one(page: ChapterPage, id: str, found: Held | None, again: bool) -> None:
     """A claim below its sentence: its verdict and numbers, its history, or that its study comes later."""
-    if id in HISTORY:
-        history(page, id)
-    elif again:
+    if again:
         page.text(both("{id}: see above.", id=id))
+    elif id in HISTORY:
+        history(page, id)
     elif id not in STUDIES:
         page.text(both("{id}: its study comes in a later version.", id=id))
     elif found is None:
@@ -125,7 +127,7 @@ def told(page: ChapterPage, study: Study, found: Held) -> None:
         if found.verdict.findings:
             page.figure(differences(found.verdict.findings), caption=caption(study, found))
         elif found.verdict.checks:
-            rows = [(check.what, number(check.said), number(check.found)) for check in found.verdict.checks]
+            rows = [(check.what, said(check), number(check.found)) for check in found.verdict.checks]
             page.table((both("what"), both("said"), both("counted")), rows, both("Number by number"), folded=True)
     if found.word != claim.expected:
         page.text(both("Before it was run we expected: {word}. {why}", word=both(claim.expected), why=both(claim.why)))

@@ -69,6 +69,8 @@ def conduct(
     Raises ClaimError for fewer than 3 seeds, DataError when the pictures are not there.
     """
     if isinstance(study, Exact):
+        if seeds is not None:
+            raise ClaimError(f"{study.claim.id}: it is arithmetic, and has no seeds")
         yield Result(study, exactly(list(study.checks())), (), setting or QUICK)
         return
     setting = setting or Setting("quick", study.data)
@@ -149,8 +151,15 @@ def cost(study: Study) -> float:
 
 
 def save(result: Result) -> Path:
+    """Store it as the claim's result; a glance, and what was asked of other pictures, lie beside that and never become it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{result.study.claim.id}.json"
+    study, setting = result.study, result.setting
+    parts = [study.claim.id]
+    if isinstance(study, Trained) and setting.tier == "glance":
+        parts.append("glance")
+    if isinstance(study, Trained) and setting.data not in ("", study.data, study.full):
+        parts.append(sha256(setting.data.encode()).hexdigest()[:8])
+    path = FOLDER / f"{'-'.join(parts)}.json"
     write(path, json.dumps(result.plain(), indent=1, ensure_ascii=False).encode())
     return path
 

@@ -5,7 +5,7 @@ A measurement is stored under the function that made it, so R1, R4 and R9 train 
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import isfinite, log2
+from math import isfinite
 from statistics import fmean
 
 import torch
@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from konvolut.errors import RunError
-from konvolut.lab.gauges import DIVERGED, accuracies, steps_of
+from konvolut.lab.gauges import DIVERGED, accuracies, doublings, steps_of
 from konvolut.lab.material import Material, asked, training
 from konvolut.lab.study import Ask
 from konvolut.language import later
@@ -70,13 +70,13 @@ def measure(ask: Ask) -> Mapping[str, float]:
     try:
         seen += [event.tally.accuracy for event in course.events() if isinstance(event, Step)]
     except RunError:
-        return {"loss": DIVERGED, "train": 0.0, "val": 0.0, "doublings": log2(steps_of(course))}
+        return {"loss": DIVERGED, "train": 0.0, "val": 0.0, **doublings(course, steps_of(course))}
     found = accuracies(course.net, held)
     return {
         "loss": loss(course.net, held),
         "train": found["train"],
         "val": found["val"],
-        "doublings": log2(reached(seen)),
+        **doublings(course, reached(seen)),
     }
 
 

@@ -1,6 +1,7 @@
 """What is read off a net or a training: the measures that several studies share."""
 
 from collections.abc import Sequence
+from math import log2
 from statistics import fmean, stdev
 
 import numpy as np
@@ -69,6 +70,11 @@ def steps_to_val(course: Training, held: Material, accuracy: float, every: int) 
     return steps_of(course)
 
 
+def doublings(course: Training, steps: int) -> dict[str, float]:
+    """Doublings of a step (log2), and whether that is all steps of the training: then the mark may lie beyond."""
+    return {"doublings": log2(steps), "doublings capped": float(steps >= steps_of(course))}
+
+
 def steps_of(course: Training) -> int:
     """All the steps of a training."""
     return course.recipe.epochs * len(course.batches)
@@ -88,7 +94,7 @@ def losses(course: Training, window: int = 16) -> tuple[float, float]:
 
 def first(held: Material, n: int) -> tuple[Tensor, Tensor]:
     """The first `n` training pictures as the net takes them, and their labels."""
-    batch = next(iter(in_order(held.train[:n], held.spec)))[:n]
+    batch = torch.cat(list(in_order(held.train[:n], held.spec)))
     return batch, torch.from_numpy(np.ascontiguousarray(held.train_labels[:n], dtype=np.int64))
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from konvolut.errors import ClaimError
 from konvolut.lab.conduct import stamp
 from konvolut.lab.store import FOLDER
 from konvolut.lab.study import Setting, Study
@@ -33,13 +34,17 @@ def held(study: Study) -> Held | None:
     """The last result here, else the shipped one; None where there is neither."""
     path = FOLDER / f"{study.claim.id}.json"
     here = path.exists()
-    found = json.loads(path.read_text(encoding="utf-8")) if here else shipped().get(study.claim.id)
-    if found is None:
-        return None
-    verdict = converted(found["verdict"], Verdict)
-    setting = converted(found.get("setting", {}), Setting) or Setting()
-    old = verdict is None or found.get("code") != stamp(study)
-    return Held(found["verdict"]["word"], verdict, setting, here, old, found["versions"]["konvolut"], found["machine"])
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if here else shipped().get(study.claim.id)
+        if found is None:
+            return None
+        verdict = converted(found["verdict"], Verdict)
+        setting = converted(found.get("setting", {}), Setting) or Setting()
+        old = verdict is None or found.get("code") != stamp(study)
+        word, version, machine = found["verdict"]["word"], found["versions"]["konvolut"], found["machine"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ClaimError(f"{path}: not a result of lab run; remove it, or konvolut lab run {study.claim.id}") from None
+    return Held(word, verdict, setting, here, old, version, machine)
 
 
 def converted(raw: Any, kind: type[T]) -> T | None:

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from math import cos, pi, sin
 
+import numpy as np
+
 from konvolut.blocks.residual import Basic, Stage
 from konvolut.blocks.spec import Row
 from konvolut.figures import Spec, curves, regions, timeline
+from konvolut.lab.claims.a17 import gram_sorted, nearest_support
 from konvolut.lab.claims.r12 import distances
 from konvolut.lab.history import HISTORY, Event
 from konvolut.language import Text, both
 from konvolut.lens.drawn import NetPage, svg
 from konvolut.lens.ledger import ledger
+from konvolut.lens.pictures import thumbnail
 from konvolut.nets.arch import Arch
 from konvolut.nets.catalogue import named
 
@@ -48,8 +52,8 @@ def classes(page: NetPage) -> None:
     drawn = [
         regions(
             [point for i, disk in enumerate(disks, 1) for point in outline(f"F{i}", *disk)],
-            [{"x": TRUTH[0], "y": TRUTH[1], "word": "f*"}]
-            + [{"x": x, "y": y + r, "word": f"F{i}"} for i, (x, y, r) in enumerate(disks, 1)],
+            [{"x": TRUTH[0], "y": TRUTH[1], "word": "f*", "dot": True}]
+            + [{"x": x, "y": y + r, "word": f"F{i}", "dot": False} for i, (x, y, r) in enumerate(disks, 1)],
             title=title,
             names=f,
         )
@@ -81,6 +85,31 @@ def outline(name: str, x: float, y: float, radius: float, points: int = 48) -> l
     return [{"name": name, "x": x + radius * cos(t), "y": y + radius * sin(t), "turn": i} for i, t in enumerate(turns)]
 
 
+def kernels(page: NetPage) -> None:
+    """How alike every two pictures are, and which pictures an answer rests on."""
+    alike = gram_sorted()
+    grey = (255 * (alike - alike.min()) / np.ptp(alike)).round().astype(np.uint8)[..., None]
+    page.pictures(
+        [(thumbnail(grey, side=400), "Gram matrix", ())],
+        both(
+            "A kernel as a table: how alike every two of {n} digits are, sorted by class (RBF on HOG; white is most alike). "
+            "The squares along the diagonal are the classes.", n=len(alike),
+        ),
+        large=True,
+    )  # fmt: skip
+    near = nearest_support()
+    each = near.similar.shape[1]
+    cells: list[tuple[bytes | None, str, tuple[Text, ...]]] = []
+    for i, picture in enumerate(near.pictures):
+        cells.append((thumbnail(picture), f"picture {i + 1}", (both("new"),)))
+        for j in range(each):
+            support = thumbnail(near.supports[i * each + j])
+            cells.append((support, f"support picture {j + 1} of picture {i + 1}", (f"{near.similar[i, j]:.2f}",)))
+    page.pictures(
+        cells, both("New pictures, each before the support pictures it is most like, with the kernel between the two.")
+    )
+
+
 def histories(page: NetPage) -> None:
     """What came before AlexNet, and what came of it."""
     for ids, caption in (
@@ -104,6 +133,7 @@ def words(event: Event) -> Text:
 
 AFTER: Mapping[str, Callable[[NetPage], None]] = {  # sentence -> the figure that stands below it
     "S1": histories,
+    "S2": kernels,
     "S27": inception,
     "S43": classes,
     "S45": residual,

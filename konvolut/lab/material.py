@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 from torch import nn
 
+from konvolut.errors import DataError
 from konvolut.images.batches import Batches, hold
 from konvolut.images.preprocess import InputSpec
 from konvolut.images.sources import open_images
@@ -36,14 +37,23 @@ def asked(ask: Ask, size: int, train: int, val: int = 500) -> Material:
 
 @cache
 def material(where: str, size: int, train: int, val: int = 500) -> Material:
-    """`train` and `val` pictures of the training split of `where`, chosen by content hash; of a small set, four fifths
-    and one.
+    """`train` and `val` pictures of the training split of `where`, chosen by content hash, as many of each class as can be;
+    of a small set, four fifths and one.
+
+    Raises DataError where that leaves a class without two training pictures.
     """
     images = open_images(where, val=0.0)
-    split = images.splits["train"]
+    split, classes = images.splits["train"], len(images.classes)
     val = min(val, len(split) // 5)
-    train = min(train, len(split) - val)
-    order = np.argsort(np.array(split.hashes), kind="stable")
+    train = min(max(train, 2 * classes), len(split) - val)
+    hashed = np.argsort(np.array(split.hashes), kind="stable")
+    turn = np.empty(len(split), int)  # the how-many-eth of its class a picture is
+    for label in range(classes):
+        of = hashed[split.labels[hashed] == label]
+        turn[of] = np.arange(len(of))
+    order = hashed[np.argsort(turn[hashed], kind="stable")]
+    if np.bincount(split.labels[order[:train]], minlength=classes).min() < 2 or val < 1:
+        raise DataError(f"{where}: too few pictures for a study; two of each class to learn from, and some to judge by")
     first = split.picture(0)
     spec = InputSpec(size=size, channels=first.shape[2])
     chosen, kept = split.part(order[:train].tolist()), split.part(order[train : train + val].tolist())
@@ -55,7 +65,7 @@ def material(where: str, size: int, train: int, val: int = 500) -> Material:
 
 def training(arch: Arch, held: Material, recipe: Recipe, seed: int) -> Training:
     """A training of `arch` on `held`: the seed sets the order of pictures and, by name and shape, the first weights."""
-    recipe = replace(recipe, seed=seed)
+    recipe = replace(recipe, seed=seed, batch=min(recipe.batch, len(held.train)))
     shape = (held.spec.channels, held.spec.size, held.spec.size)
     arch = fixed(arch, shape, held.classes)
     batches = Batches(held.train, held.train_labels, held.spec, recipe.batch, seed=seed, how=recipe.augment)

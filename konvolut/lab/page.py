@@ -12,7 +12,7 @@ from konvolut.lab.conduct import Result
 from konvolut.lab.stats import LEVEL
 from konvolut.lab.study import Exact, Measurement, Trained
 from konvolut.lab.verdict import Finding, settled
-from konvolut.lab.words import MEANING, number
+from konvolut.lab.words import MEANING, number, said
 from konvolut.language import both
 
 
@@ -26,7 +26,7 @@ def write_page(result: Result, path: Path) -> Path:
     page.headline(both(verdict.word), both(MEANING[verdict.word]))
     page.text(both("expected: {word}. {why}", word=both(claim.expected), why=both(claim.why)))
     if isinstance(result.study, Exact):
-        rows = [(check.what, number(check.said), number(check.found)) for check in verdict.checks]
+        rows = [(check.what, said(check), number(check.found)) for check in verdict.checks]
         page.section(both("Number by number"))
         page.table((both("what"), both("said"), both("counted")), rows, both("Each number of the sentence, and ours."))
     else:

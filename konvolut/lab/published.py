@@ -160,16 +160,16 @@ def share(text: str) -> float:
         value = float(written.removesuffix("%"))
     except ValueError:
         value = float("nan")
-    if written.endswith("%") or value > 1:
+    if written.endswith("%") or value >= 10:  # 90.1 can only be per cent; 5 may be either, or a slip
         value = round(value / 100, 10)  # 90.1 / 100 is 0.9009999999999999
     if not (isfinite(value) and 0 <= value <= 1):
         raise ClaimError(f"accuracy {text!r}: it is a share of the test pictures such as 0.901, or 90.1%")
     return value
 
 
-def table(only: str = "") -> Iterator[dict[str, Any]]:
+def table(only: str | None = None) -> Iterator[dict[str, Any]]:
     """A row for each net (or `only` one) and framework: how its runs scatter, as numbers."""
-    for net in (known(only),) if only else nets():
+    for net in nets() if only is None else (known(only),):
         for framework in FRAMEWORKS:
             yield {"net": net, "framework": framework, **asdict(spread(runs(net, framework)))}
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,22 @@ from typing import Any
 from konvolut.training.run import write
 
 FOLDER = Path("runs") / "lab"
-DECIDES = (  # the files whose code has a say in what a measurement comes to, beside the study's own
-    "blocks/basic.py", "blocks/inception.py", "blocks/init.py", "blocks/mlpconv.py", "blocks/norm.py",
-    "blocks/residual.py", "classic/features.py", "classic/geometry.py", "classic/kernels.py", "classic/machines.py",
-    "classic/words.py", "images/augment.py", "images/batches.py", "images/dice.py", "images/drawn.py",
-    "images/preprocess.py", "lab/gauges.py", "lab/material.py", "nets/arch.py", "nets/variants.py", "training/evaluate.py",
-    "training/loop.py", "training/loss.py", "training/metrics.py", "training/optim.py", "training/schedule.py",
+DECIDES = (  # the rooms and files whose code has a say in what a measurement comes to, beside the study's own
+    "blocks", "classic/features.py", "classic/geometry.py", "classic/kernels.py", "classic/machines.py", "classic/words.py",
+    "images/augment.py", "images/batches.py", "images/dice.py", "images/drawn.py", "images/preprocess.py",
+    "lab/gauges.py", "lab/material.py", "lens/gradients.py", "nets/alexnet.py", "nets/arch.py", "nets/columns.py",
+    "nets/fit.py", "nets/googlenet.py", "nets/lenet.py", "nets/nin.py", "nets/preact.py", "nets/resnet.py",
+    "nets/variants.py", "nets/vgg.py", "training/evaluate.py", "training/loop.py", "training/loss.py",
+    "training/metrics.py", "training/optim.py", "training/recipe.py", "training/schedule.py",
 )  # fmt: skip
 
 
 @cache
 def code() -> str:
-    """SHA-256 of the code that decides measurements."""
-    house = files("konvolut")
-    return sha256(b"".join(house.joinpath(*name.split("/")).read_bytes() for name in DECIDES)).hexdigest()
+    """SHA-256 of the code that decides measurements, and of torch's version."""
+    house = Path(str(files("konvolut")))
+    found = [path for name in DECIDES for path in (sorted((house / name).glob("*.py")) or [house / name])]
+    return sha256(b"".join([*(path.read_bytes() for path in found), version("torch").encode()])).hexdigest()
 
 
 def key(**parts: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 TIERS = {  # how much is spent: the seeds of an arm (0: the study's own), and what the verdict may say
     "glance": 3,  # at most a minute, on fewer pictures where need be: it may only say what it looks like
     "quick": 0,  # what the committed results are made at
-    "full": 10,  # the set the study names for it, whole
+    "full": 10,  # on the set the study names for it
 }
 
 

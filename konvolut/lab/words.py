@@ -1,10 +1,11 @@
 """Studies and verdicts in words."""
 
+from dataclasses import asdict
 from typing import Any
 
 from konvolut.lab.conduct import Result
 from konvolut.lab.held import Held, held
-from konvolut.lab.study import Exact, Study
+from konvolut.lab.study import Check, Contrast, Exact, Study
 from konvolut.lab.verdict import Finding, Verdict
 from konvolut.language import _, later
 
@@ -29,9 +30,7 @@ def plain_design(study: Study) -> dict[str, Any]:
     }
     if isinstance(study, Exact):
         return found
-    contrasts = [
-        {"about": c.about, "value": c.value, "more": c.more, "less": c.less, "least": c.least} for c in study.contrasts
-    ]
+    contrasts = [asdict(contrast) for contrast in study.contrasts]
     return found | {
         "arms": list(study.arms), "rates": {arm: list(rates) for arm, rates in study.rates.items()}, "seeds": study.seeds,
         "fixed": study.fixed, "unit": dict(study.unit), "contrasts": contrasts, "drops": study.drops,
@@ -50,12 +49,7 @@ def design(study: Study) -> str:
     lines.append(_("all arms share: {what}").format(what=_(study.fixed)))
     for value, unit in study.unit.items():
         lines.append(_("measured: {value}, {unit}").format(value=value, unit=unit))
-    for c in study.contrasts:
-        lines.append(
-            _("compared: {about}: {more} over {less}, at least {least}").format(
-                about=c.about, more=c.more, less=c.less, least=f"{c.least:.3g}"
-            )
-        )
+    lines += [compared(contrast) for contrast in study.contrasts]
     lines.append(_("seeds: {n}, paired").format(n=study.seeds))
     for arm, rates in study.rates.items():
         lines.append(
@@ -64,6 +58,21 @@ def design(study: Study) -> str:
     if study.drops:
         lines.append(_("a rule of the protocol it cannot keep: {rule}").format(rule=_(study.drops)))
     return "\n".join(lines)
+
+
+def compared(c: Contrast) -> str:
+    """A contrast in words."""
+    what = f"{c.more}, {c.value}" if c.less or c.over else c.value
+    if c.less:
+        what = f"{c.more} - {c.less}" if c.more != c.less else f"{c.value} - {c.over}"
+    if c.beyond:
+        what += f" - ({c.beyond[0]} - {c.beyond[1]})"
+    line = (
+        _("compared: {about}: {what} is less than {least}")
+        if c.absent
+        else _("compared: {about}: {what} is at least {least}")
+    )
+    return line.format(about=c.about, what=what, least=f"{c.least:.3g}")
 
 
 def told(study: Study) -> str:
@@ -102,9 +111,14 @@ def verdict(result: Result) -> str:
 def numbers(found: Verdict) -> list[str]:
     """A line for every contrast or check."""
     return [finding(f) for f in found.findings] + [
-        _("  {what}: said {said}, counted {found}").format(what=c.what, said=number(c.said), found=number(c.found))
+        _("  {what}: said {said}, counted {found}").format(what=c.what, said=said(c), found=number(c.found))
         for c in found.checks
     ]
+
+
+def said(check: Check) -> str:
+    """What a sentence says, and to what that holds."""
+    return number(check.said) + (f" ± {check.within:.2g}" if check.within else "")
 
 
 def number(value: float) -> str:
@@ -124,7 +138,7 @@ def finding(found: Finding) -> str:
     if found.word == "inconclusive" and found.seeds:
         line += _("; {n} seeds could decide it").format(n=found.seeds)
     if not found.control:
-        line += _("; its control failed: a planted difference of {planted} was not found").format(
-            planted=f"{found.planted:.3f}"
-        )
+        line += _(
+            "; its control failed: a planted difference of {planted} found in {seen}, none in {imagined} of repetitions"
+        ).format(planted=f"{found.planted:.3f}", seen=f"{found.seen:.0%}", imagined=f"{found.imagined:.0%}")
     return line

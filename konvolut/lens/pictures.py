@@ -17,19 +17,20 @@ SIDE = 96  # px, the longest side of a thumbnail
 TINY = 64  # px; a picture below it is enlarged pixel by pixel, so that its pixels can be seen
 
 
-def thumbnail(picture: Picture) -> bytes:
-    """A PNG of one picture with a longest side of 96 px, or the largest whole multiple below that of a tiny one.
+def thumbnail(picture: Picture, side: int = SIDE) -> bytes:
+    """A PNG of one picture with a longest side of `side` px, or the largest whole multiple below that of a tiny one.
 
     >>> Image.open(BytesIO(thumbnail(np.zeros((28, 28, 1), dtype=np.uint8)))).size
     (84, 84)
     """
     height, width = picture.shape[:2]
     image = Image.fromarray(np.ascontiguousarray(picture[..., 0] if picture.shape[2] == 1 else picture))
-    if (side := max(height, width)) < TINY:
-        times = SIDE // side
+    longest = max(height, width)
+    if longest < TINY:
+        times = side // longest
         image = image.resize((width * times, height * times), Image.Resampling.NEAREST)
-    elif side > SIDE:
-        size = (max(1, round(width * SIDE / side)), max(1, round(height * SIDE / side)))
+    elif longest > side:
+        size = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     held = BytesIO()
     image.save(held, "PNG", optimize=True)

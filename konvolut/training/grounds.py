@@ -50,7 +50,6 @@ GROUNDS = (
     ),
     Ground("the rest", ("val", "precision", "memory", "seed"), "", "does not aim at accuracy"),
 )  # fmt: skip
-GROUND = {field: ground for ground in GROUNDS for field in ground.fields}
 
 
 def lines(recipe: Recipe, net: Traits) -> Iterator[str]:

@@ -7,7 +7,7 @@ from sklearn.svm import SVC
 
 from konvolut.classic import convex
 from konvolut.classic.kernels import KERNELS, UNSIGNED, diagonal, gram, width
-from konvolut.classic.machines import MACHINES, fitted, posed, problem, solved
+from konvolut.classic.machines import MACHINES, fitted, problem
 from konvolut.errors import RecipeError
 
 
@@ -61,18 +61,16 @@ def test_kernels_between_histograms_refuse_negative_values(kernel):
 def test_an_svm_answers_as_scikit_learns_does(k):
     rows, labels = clouds(k, 120)
     others, _ = clouds(k, 60, seed=1)
-    kept, columns, bias = solved("svm", "rbf", rows, labels, 10.0, 0.05)
-    theirs = SVC(C=10, gamma=0.05, decision_function_shape="ovo").fit(rows, labels)
-    values = gram("rbf", others, kept, 0.05) @ columns + bias
-    signed = -theirs.decision_function(others)[:, None] if k == 2 else theirs.decision_function(others)
-    assert np.allclose(values, signed, atol=5e-3)  # the solver's tolerance, and another order
-    still = np.zeros(4)
-    task = posed("svm", "rbf", rows, labels, 0.05, still, still + 1)
+    task = problem("svm", "rbf", rows, labels)
     machine = task.with_solution(task.solve(10.0))
-    ovr = SVC(C=10, gamma=0.05, decision_function_shape="ovr").fit(rows, labels)
-    assert (machine.answers(others) == ovr.predict(others)).mean() >= 59 / 60
+    scaled = machine.rows(others)
+    theirs = SVC(C=10, gamma=task.gamma, decision_function_shape="ovo").fit(task.rows, labels)
+    signed = -theirs.decision_function(scaled)[:, None] if k == 2 else theirs.decision_function(scaled)
+    assert np.allclose(machine.values(others), signed, atol=5e-3)  # the solver's tolerance, and another order
+    ovr = SVC(C=10, gamma=task.gamma, decision_function_shape="ovr").fit(task.rows, labels)
+    assert (machine.answers(others) == ovr.predict(scaled)).mean() >= 59 / 60
     if k > 2:
-        assert np.allclose(machine.scores(others), ovr.decision_function(others), atol=5e-3)
+        assert np.allclose(machine.scores(others), ovr.decision_function(scaled), atol=5e-3)
 
 
 def test_neighbours_are_those_of_scikit_learn():

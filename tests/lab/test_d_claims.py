@@ -9,6 +9,7 @@ import pytest
 from sklearn.svm import SVC
 from torch import nn
 
+from konvolut.errors import ClaimError
 from konvolut.lab.claims import a1, a2, a3, a16, a17
 from konvolut.lab.material import material
 from konvolut.lab.study import Ask, Setting
@@ -140,18 +141,6 @@ def test_one_half_chooses_and_the_other_judges():
     assert a3.best([found, {"chooses": 0.5, "accuracy": 1.0}]) is found
 
 
-def test_the_machine_is_scikit_learns_on_rows_of_one_scale():
-    held = material("digits", 28, 150, 200)
-    rows, others = held.train.reshape(150, -1) / 255.0, held.val.reshape(200, -1) / 255.0
-    mean, std = rows.mean(0), rows.std(axis=0)
-    scale = np.sqrt((std**2).mean())
-    oracle = SVC(C=10.0, gamma="scale", tol=1e-3).fit((rows - mean) / scale, held.train_labels)
-    found = a3.machine("svm", "rbf", rows, held.train_labels, 10.0).answers(others)
-    assert (
-        found == oracle.predict((others - mean) / scale)
-    ).mean() >= 0.99  # votes that tie are told apart in other ways
-
-
 def test_the_net_has_as_many_numbers_as_its_table_says():
     layers = {fact.name: fact.params for fact in facts(a3.net()) if fact.params}
     assert list(layers.values()) == [9 * 8 + 8, 9 * 8 * 16 + 16, 9 * 16 * 32 + 32, 3 * 3 * 32 * 10 + 10]
@@ -183,11 +172,9 @@ def test_clutter_lies_behind_the_shape_and_changes_nothing_else():
     assert (cluttered.train != clean.train).any(axis=(1, 2, 3)).mean() > 0.9
 
 
-def test_other_pictures_come_as_they_are():
-    setting = Setting("quick", "digits", 1.0)
-    one, other = (a16.scenes(Ask("net 100 clean", 0, 0.0, setting), 100, clutter) for clutter in (0.0, 1.0))
-    assert (one.train == other.train).all()
-    assert len(one.train) == 100
+def test_other_pictures_have_no_dial_for_clutter():
+    with pytest.raises(ClaimError, match="A16 draws its own shapes, with and without clutter, and cannot ask digits"):
+        a16.scenes(Ask("net 100 clean", 0, 0.0, Setting("quick", "digits")), 100, 0.0)
 
 
 def test_points_are_turned_from_x_to_y():
@@ -208,7 +195,8 @@ def briefly(ask, size, train, val):
 @pytest.mark.parametrize(("key", "arm"), [(key, arm) for key, m in TRAINED.items() for arm in m.STUDY.arms])
 def test_every_arm_measures_what_is_compared(key, arm, monkeypatch):
     module = TRAINED[key]
-    monkeypatch.setattr(module, "asked", briefly)
+    if hasattr(module, "asked"):
+        monkeypatch.setattr(module, "asked", briefly)
     if hasattr(module, "EPOCHS"):
         monkeypatch.setattr(module, "EPOCHS", dict.fromkeys(module.EPOCHS, 1))
     study = module.STUDY

@@ -101,7 +101,7 @@ def test_a_planted_fault_changes_the_verdict(fault, monkeypatch):
 
 
 def test_every_claim_that_is_arithmetic_has_a_planted_fault():
-    assert {fault.split()[0] for fault in FAULTS} == set(EXACT)
+    assert {fault.split()[0] for fault in FAULTS} == set(EXACT) - {"A1", "A17"}  # theirs stand beside them
 
 
 def test_after_an_activation_a_silent_block_gives_what_it_takes_only_where_that_is_not_negative():

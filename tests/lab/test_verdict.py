@@ -9,6 +9,7 @@ from joblib import parallel_config
 from scipy.stats import ttest_rel
 
 from konvolut.errors import ClaimError
+from konvolut.lab import verdict
 from konvolut.lab.conduct import Result, conduct, name_of
 from konvolut.lab.index import STUDIES, study
 from konvolut.lab.stats import Difference, needed, paired
@@ -25,6 +26,27 @@ def test_the_interval_is_that_of_the_paired_t_test():
     ours = paired(one.tolist(), two.tolist())
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
     assert ours.mean == pytest.approx((one - two).mean())
+
+
+def test_the_control_fails_where_the_machine_calls_noise_an_effect(monkeypatch):
+    chance = np.random.default_rng(5).normal(0, 1, 6).tolist()
+    assert finding(contrast("a", "b"), chance).control
+    monkeypatch.setattr(verdict, "decide", lambda found, least: "supported" if found.mean >= least else "contradicted")
+    assert finding(contrast("a", "b"), chance).imagined > 0.3
+    assert not finding(contrast("a", "b"), chance).control
+    found = [Measurement(arm, seed, {"x": x * (arm == "a")}) for seed, x in enumerate(chance) for arm in "ab"]
+    assert judge([contrast("a", "b")], found).word == "inconclusive"
+
+
+def test_two_arms_at_their_caps_say_nothing_of_each_other():
+    found = [
+        Measurement(arm, seed, {"x": 7.0 + seed * (arm == "c"), "x capped": float(arm != "c")})
+        for seed in range(5) for arm in "abc"
+    ]  # fmt: skip
+    assert judge([contrast("a", "b")], found).word == "inconclusive"
+    assert judge([contrast("c", "a")], found).word == "supported"  # b's cap is the least it can have taken
+    beyond = replace(contrast("c", "a"), beyond=("a", "b"))
+    assert judge([beyond], found).word == "inconclusive"
 
 
 def test_a_true_difference_of_the_detectable_size_is_seen_eight_times_in_ten():

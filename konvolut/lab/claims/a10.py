@@ -6,7 +6,7 @@ from math import log2
 
 from konvolut.blocks.basic import AvgPool, Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row, Spec
-from konvolut.lab.gauges import first, steps_to_val
+from konvolut.lab.gauges import doublings, first, steps_to_val
 from konvolut.lab.material import asked, training
 from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
@@ -56,7 +56,7 @@ def measure(ask: Ask) -> Mapping[str, float]:
     return {
         "activation": log2(at["pool2"].activation),
         "gradient": log2(slope),
-        "doublings": log2(steps_to_val(course, held, ACCURACY, EVERY)),
+        **doublings(course, steps_to_val(course, held, ACCURACY, EVERY)),
     }
 
 
@@ -85,7 +85,7 @@ STUDY = Trained(
     fixed=later(
         "two convolutions of 8 and 16 maps, each followed by a pool over 2x2 windows, a dense layer, 2,000 digits at 14 px, "
         "batch 32, SGD with momentum 0.9, no decay, one learning rate for both or the best of four for each, 500 "
-        "validation pictures looked at every second step"
+        "validation pictures looked at every second step; the best rate is the quickest on these same seeds"
     ),
     seeds=10,
     cost=0.4,

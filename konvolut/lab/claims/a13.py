@@ -95,9 +95,9 @@ def net(standardised: bool) -> Arch:
 
 def measure(ask: Ask) -> Mapping[str, float]:
     """Accuracy on the validation pictures as they are, its mean under other lights, and what that loses."""
-    held = asked(ask, 14, 2000, val=1000)
+    held = asked(ask, 14, 2000, val=800)
     how, standardised = ARMS[ask.arm]
-    recipe = replace(RECIPE, augment=how, batch=min(RECIPE.batch, len(held.train)))
+    recipe = replace(RECIPE, augment=how)
     done = finished(training(net(standardised), held, recipe, ask.seed))
     if done is None:
         return {"clean": 0.0, "shifted": 0.0, "lost": 1.0}
@@ -124,7 +124,7 @@ STUDY = Trained(
     ),
     fixed=later(
         "three convolutions of 8, 16 and 32 maps with pools, a dense layer, 2,000 digits at 14 px, batch 50, 8 epochs, one "
-        "learning rate for all arms; 1,000 validation pictures as they are and under 16 other lights: gains from 0.3 to 1.7, "
+        "learning rate for all arms; 800 validation pictures as they are and under 16 other lights: gains from 0.3 to 1.7, "
         "gammas from 0.5 to 2, shadows that leave 0.7 to 0.3 of the light at one end"
     ),
     drops=later("the arms share one learning rate"),
@@ -135,5 +135,5 @@ STUDY = Trained(
         "shifted": "share of them that are right, on average over 16 other lights",
         "lost": "share lost to those lights",
     },
-    advice=dict.fromkeys(("supported", "conditional"), f"--set brightness={LIGHT} --set contrast={LIGHT}"),
+    advice={"supported": f"--set brightness={LIGHT} --set contrast={LIGHT}"},
 )

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from math import log2
-from statistics import fmean
 
 from konvolut.blocks.basic import Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row
+from konvolut.lab.gauges import doublings, steps_to
 from konvolut.lab.material import asked, training
 from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
 from konvolut.nets.arch import Arch
 from konvolut.nets.variants import with_activation
-from konvolut.training.loop import Step
 from konvolut.training.recipe import Recipe
 
 CLAIM = Claim(
@@ -28,7 +27,6 @@ DEPTHS = {"shallow": 1, "deep": 3}  # convolutions before each of the three pool
 RATES = {"relu": (0.001, 0.003, 0.01, 0.03), "tanh": (0.01, 0.03, 0.1, 0.3), "sigmoid": (0.03, 0.1, 0.3, 1.0)}
 RECIPE = Recipe(epochs=4, batch=64, schedule="flat", warmup=0.0, decay=0.0, precision="fp32")
 ERROR = 0.25  # the paper's mark (Krizhevsky et al. 2012, figure 1)
-WINDOW = 8  # steps over which the training error is averaged
 
 
 def stack(repeat: int) -> Arch:
@@ -45,14 +43,8 @@ def measure(ask: Ask) -> Mapping[str, float]:
     """Doublings of a step (log2 of steps) until the training error has come down to 25 %; the last step if it never has."""
     act, depth = ask.arm.split(" ")
     recipe = replace(RECIPE, lr=ask.rate, init="he" if act == "relu" else "xavier")
-    errors: list[float] = []
     course = training(with_activation(stack(DEPTHS[depth]), act), asked(ask, 28, 2000), recipe, ask.seed)
-    for event in course.events():
-        if isinstance(event, Step):
-            errors.append(1 - event.tally.accuracy)
-            if len(errors) >= WINDOW and fmean(errors[-WINDOW:]) <= ERROR:
-                break
-    return {"doublings": log2(len(errors))}
+    return doublings(course, steps_to(course, 1 - ERROR))
 
 
 def against(act: str, depth: str) -> Contrast:
@@ -77,5 +69,5 @@ STUDY = Trained(
         "2,000 digits at 28 px, batch 64, SGD with momentum 0.9, no decay, He (ReLU) or Xavier (tanh, sigmoid) weights, "
         "four learning rates an arm, of which each arm keeps its quickest on the same seeds"
     ),
-    unit={"doublings": "log2 of the steps until the training error is down to 25 %"},
+    unit={"doublings": "log2 of the steps until the training error is down to 25 %; of all 128 where it never is"},
 )

@@ -8,10 +8,12 @@ import numpy as np
 
 from konvolut.classic.features import fitted
 from konvolut.classic.geometry import Points, contour, fit_similarity, fit_unknown, resampled
+from konvolut.classic.machines import fitted as fitted_machine
+from konvolut.errors import ClaimError
 from konvolut.images.drawn import CLASSES, Dials, draw, masks
 from konvolut.images.preprocess import InputSpec
-from konvolut.lab.claims.a3 import balanced, best, halves, learnt, machine, net
-from konvolut.lab.material import Material, asked
+from konvolut.lab.claims.a3 import best, halves, learnt, net
+from konvolut.lab.material import Material
 from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
 from konvolut.training.recipe import Recipe
@@ -38,9 +40,7 @@ TURNED = ("crescent", "heart", "arrow")  # no rotation takes them onto themselve
 def scenes(ask: Ask, n: int, clutter: float) -> Material:
     """Shapes of any size, rotation and place; of other pictures, as they come: they have no dial for clutter."""
     if ask.setting.data not in ("", "drawn"):
-        held = asked(ask, SIDE, max(EPOCHS), JUDGES)
-        some = balanced(held.train_labels, round(n / max(EPOCHS) * len(held.train)), ask.seed)
-        return replace(held, train=held.train[some], train_labels=held.train_labels[some])
+        raise ClaimError(f"A16 draws its own shapes, with and without clutter, and cannot ask {ask.setting.data}")
     n, judges = (max(len(CLASSES), round(count * ask.setting.share)) for count in (n, JUDGES))
     dials = Dials(place=0.5, scale=1.0, rotation=1.0, clutter=clutter)
     pictures, labels = draw(n + judges, SIDE, ask.seed, dials)
@@ -57,7 +57,7 @@ def geometry(held: Material) -> dict[str, float]:
         np.concatenate([extract(pictures) for extract in extracts], 1) for pictures in (held.train, held.val)
     )
     scale = np.maximum(rows.std(0), 1e-9)  # moments and descriptors have units of their own
-    machines = [machine("logistic", "linear", rows / scale, held.train_labels, c) for c in COSTS]
+    machines = [fitted_machine("logistic", "linear", rows / scale, held.train_labels, c) for c in COSTS]
     return best([halves(m.answers(others / scale), held.val_labels) for m in machines])
 
 
@@ -102,6 +102,7 @@ STUDY = Trained(
     arms=(*(f"geometry {cell}" for cell in CELLS), *(f"net {cell}" for cell in CELLS)),
     measure=measure,
     data="drawn",
+    full="drawn",
     rates={f"net {cell}": RATES for cell in CELLS},
     best=("chooses", "most"),
     cost=1.4,

@@ -7,7 +7,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from konvolut.classic.features import fitted
-from konvolut.lab.claims.a3 import balanced, best, halves, machine
+from konvolut.classic.machines import fitted as fitted_machine
+from konvolut.lab.claims.a3 import balanced, best, halves
 from konvolut.lab.material import asked
 from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
@@ -43,6 +44,16 @@ def shares(table: Float64[ndarray, "rows columns"]) -> tuple[float, float]:
     )
 
 
+def spread(
+    judged: Float64[ndarray, "rows columns"], chosen: Float64[ndarray, "rows columns"]
+) -> Float64[ndarray, "rows"]:
+    """How far the best learner of each row judges above the worst, both named by the other half of the pictures: naming them
+    by what is judged would find a distance between equals.
+    """
+    rows = np.arange(len(judged))
+    return np.asarray(judged[rows, chosen.argmax(1)] - judged[rows, chosen.argmin(1)])
+
+
 def measure(ask: Ask) -> Mapping[str, float]:
     """Every learner on every features: what either explains of the accuracy, and how far the learners lie apart."""
     held = asked(ask, 28, 3 * PICTURES, 1000)
@@ -53,17 +64,20 @@ def measure(ask: Ask) -> Mapping[str, float]:
         extract = fitted(name, pictures, ask.seed)
         rows, others = extract(pictures), extract(held.val)
         for j, (kind, kernel, costs) in enumerate(LEARNERS.values()):
-            tried = [machine(kind, kernel, rows, labels, c).answers(others) for c in costs]
+            tried = [fitted_machine(kind, kernel, rows, labels, c).answers(others) for c in costs]
             found = best([halves(answers, held.val_labels) for answers in tried])
             judged[i, j], chosen[i, j] = found["accuracy"], found["chooses"]
-    apart, best_one = np.ptp(judged, axis=1), chosen.mean(1).argmax()
-    weighing = judged[best_one, [name != "neighbours" for name in LEARNERS]]
+    apart, best_one = spread(judged, chosen), chosen.mean(1).argmax()
+    weighing = [name != "neighbours" for name in LEARNERS]
     by_features, by_learners = shares(judged)
     values = {
         f"{name}, {learner}": judged[i, j] for i, name in enumerate(FEATURES) for j, learner in enumerate(LEARNERS)
     }
     values |= {f"apart on {name}": apart[i] for i, name in enumerate(FEATURES)}
-    values |= {"apart on the best": apart[best_one], "apart without neighbours": np.ptp(weighing)}
+    values |= {
+        "apart on the best": apart[best_one],
+        "apart without neighbours": spread(judged[:, weighing], chosen[:, weighing])[best_one],
+    }
     values |= {"features": by_features, "learners": by_learners}
     return {name: float(value) for name, value in values.items()}
 

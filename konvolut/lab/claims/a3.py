@@ -10,9 +10,9 @@ from numpy import ndarray
 
 from konvolut.blocks.basic import Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row
-from konvolut.classic import features, machines
-from konvolut.classic.kernels import Rows, width
-from konvolut.classic.machines import Machine
+from konvolut.classic import features
+from konvolut.classic.kernels import Rows
+from konvolut.classic.machines import fitted as fitted_machine
 from konvolut.lab.gauges import finished
 from konvolut.lab.material import Material, asked, training
 from konvolut.lab.study import Ask, Claim, Contrast, Trained
@@ -75,18 +75,6 @@ def hog(held: Material) -> tuple[Rows, Rows]:
     return extract(held.train), extract(held.val)
 
 
-def machine(kind: str, kernel: str, rows: Rows, labels: Labels, c: float) -> Machine:
-    """Fitted to rows that are centred and share one scale: a scale for each column would magnify those that hardly vary."""
-    mean, std = rows.mean(0), np.full(rows.shape[1], max(float(np.sqrt(rows.var(0).mean())), 1e-12))
-    rows = (rows - mean) / std
-    gamma = width(kernel, rows)
-    kept, columns, bias = machines.solved(kind, kernel, rows, labels, c, gamma)
-    return Machine(
-        machine=kind, kernel=kernel, c=c, gamma=gamma, classes=int(labels.max()) + 1, mean=mean, std=std, kept=kept,
-        columns=columns, bias=bias,
-    )  # fmt: skip
-
-
 def halves(answers: Labels, labels: Labels) -> dict[str, float]:
     """Accuracy on the half of the validation pictures that chooses, and on the half that judges."""
     right = answers == labels
@@ -103,13 +91,13 @@ def kernel(held: Material, n: int, seed: int) -> dict[str, float]:
     rows, others = hog(held)
     some = balanced(held.train_labels, round(n / MOST * len(held.train)), seed)
     labels = held.train_labels[some]
-    fitted = [machine("svm", "rbf", rows[some], labels, c) for c in COSTS]
+    fitted = [fitted_machine("svm", "rbf", rows[some], labels, c) for c in COSTS]
     return best([halves(m.answers(others), held.val_labels) for m in fitted])
 
 
 def learnt(arch: Arch, held: Material, recipe: Recipe, seed: int) -> dict[str, float]:
     """A net; where its loss ceases to be a number it is right about nothing."""
-    recipe = replace(recipe, batch=min(recipe.batch, len(held.train)))
+    recipe = recipe
     model = finished(training(arch, held, recipe, seed))
     if model is None:
         return {"chooses": 0.0, "accuracy": 0.0}
@@ -173,5 +161,4 @@ STUDY = Trained(
         "8 to 32 epochs; half of 800 validation pictures chooses, the other half judges"
     ),
     unit={"accuracy": "share of the 400 judging pictures answered right"},
-    advice={"supported": "--set epochs=24"},
 )

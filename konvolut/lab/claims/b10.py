@@ -6,7 +6,7 @@ from math import log2
 
 from konvolut.blocks.basic import Conv, Dense, MaxPool
 from konvolut.blocks.spec import Row
-from konvolut.lab.gauges import steps_to_val
+from konvolut.lab.gauges import doublings, steps_to_val
 from konvolut.lab.material import asked, training
 from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
@@ -72,8 +72,9 @@ def measure(ask: Ask) -> Mapping[str, float]:
     kind, _, norm = ask.arm.rpartition(" ")
     how = KINDS[kind]
     held = asked(ask, how.px, 1500, val=200)
-    recipe = replace(how.recipe, lr=ask.rate, batch=min(how.recipe.batch, len(held.train)))
-    return {"doublings": log2(steps_to_val(training(net(kind, norm), held, recipe, ask.seed), held, ACCURACY, EVERY))}
+    recipe = replace(how.recipe, lr=ask.rate)
+    course = training(net(kind, norm), held, recipe, ask.seed)
+    return doublings(course, steps_to_val(course, held, ACCURACY, EVERY))
 
 
 STUDY = Trained(
@@ -89,7 +90,7 @@ STUDY = Trained(
     fixed=later(
         "1,500 digits, batch 50, no decay, four learning rates an arm; LeNet with sigmoids at 28 px, AdamW, at most 240 steps; "
         "3 or 12 convolutions with ReLUs at 14 px, SGD with momentum 0.9, at most 120; 200 validation pictures looked at "
-        "every fifth step"
+        "every fifth step; the best rate is the quickest on these same seeds"
     ),
     cost=0.7,
     unit={

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from konvolut.blocks.basic import Conv, Dense, MaxPool
 from konvolut.blocks.init import WEIGHTED
 from konvolut.blocks.spec import Row
-from konvolut.lab.gauges import finished, steps_to
+from konvolut.lab.gauges import doublings, finished, steps_to
 from konvolut.lab.material import asked, training
 from konvolut.lab.study import Ask, Claim, Contrast, Trained
 from konvolut.language import later
@@ -81,10 +81,10 @@ def noted(course: Training) -> list[Tensor]:
 
 def scaled(course: Training, wanted: Iterable[Tensor]) -> None:
     """Give every layer's update, step by step, the length of the one in `wanted`; its direction stays."""
-    todo = iter(wanted)
+    todo, gone = iter(wanted), torch.zeros(len(layers(course.net)))  # a twin that diverged moves nobody any further
 
     def scale(*_: object) -> None:
-        factors = next(todo) / lengths(course.net).clamp_min(1e-30)
+        factors = next(todo, gone) / lengths(course.net).clamp_min(1e-30)
         for layer, factor in zip(layers(course.net), factors, strict=True):
             for learnt in layer.parameters():
                 assert learnt.grad is not None, "a step follows a pass back"
@@ -98,7 +98,7 @@ def measure(ask: Ask) -> Mapping[str, float]:
     name, _, way = ask.arm.rpartition(" ")
     kind = KINDS[name]
     held = asked(ask, 14, 2000)
-    recipe = replace(RECIPE, lr=kind.rate, init=kind.init, epochs=kind.epochs, batch=min(RECIPE.batch, len(held.train)))
+    recipe = replace(RECIPE, lr=kind.rate, init=kind.init, epochs=kind.epochs)
     course = training(net(kind.act, "bn" if way == "bn" else "none"), held, recipe, ask.seed)
     if way == "scaled":
         twin = training(net(kind.act, "bn"), held, recipe, ask.seed)
@@ -109,7 +109,7 @@ def measure(ask: Ask) -> Mapping[str, float]:
     steps = steps_to(course, ACCURACY)
     return {
         "gradient": fmean(log2(max(float(one.norm()), 1e-30)) for one in seen[:START]),
-        "doublings": log2(steps),
+        **doublings(course, steps),
     }
 
 

@@ -62,7 +62,7 @@ def measure(ask: Ask) -> Mapping[str, float]:
     depth, _, norm = ask.arm.rpartition(" ")
     held = asked(ask, 14, 2000)
     table = net(depth, "bn" if norm == "bn" else "none")
-    recipe = replace(RECIPE, batch=min(RECIPE.batch, len(held.train)))
+    recipe = RECIPE
     recipe = replace(recipe, epochs=-(-STEPS * recipe.batch // len(held.train)))
     for power in range(HIGHEST, LOWEST, -1):
         if not diverges(training(table, held, replace(recipe, lr=2.0**power), ask.seed), log(held.classes)):

@@ -97,7 +97,7 @@ def measure(ask: Ask) -> Mapping[str, float]:
     """How unequal the spreads of layers are before the first step, how far they drift from there, and the accuracy."""
     act, way = ask.arm.split(" ")
     held = asked(ask, 14, 2000)
-    recipe = replace(RECIPE, lr=ask.rate or RECIPE.lr, batch=min(RECIPE.batch, len(held.train)))
+    recipe = replace(RECIPE, lr=ask.rate or RECIPE.lr)
     course = training(net(act, way), held, recipe, ask.seed)
     batch, at = first(held, SEEN)[0], before(way)
     if way == "once":

@@ -1,7 +1,6 @@
 """N7: NiN, as the book prints it, trains (S26)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from torch import nn
@@ -35,7 +34,7 @@ MAPS = ("rectified", "linear")  # the maps of the classes, with a ReLU on them o
 RECIPE = Recipe(  # the book's in kind: Xavier, one flat rate, neither momentum nor decay
     epochs=4, batch=8, lr=0.1, momentum=0.0, decay=0.0, schedule="flat", warmup=0.0, init="xavier", precision="fp32"
 )
-FAILED = 0.5  # accuracy below which a run has failed, as in the count of published runs
+FAILED = 0.5  # accuracy, of ten classes, below which a run has failed, as in the count of published runs
 
 
 def net(arm: str) -> Arch:
@@ -58,12 +57,16 @@ def measure(ask: Ask) -> Mapping[str, float]:
     """Validation accuracy after the last epoch, whether that is a failure, and how many classes are dead."""
     held = asked(ask, 28, 3200, val=800)
     arch = net(ask.arm)
-    recipe = replace(RECIPE, batch=min(RECIPE.batch, len(held.train)))
+    recipe = RECIPE
     done = finished(training(arch, held, recipe, ask.seed))
     if done is None:
         return {"val": 0.0, "failed": 1.0, "dead": float(held.classes)}
     val = validation(done, held)
-    return {"val": val, "failed": float(val < FAILED), "dead": float(dead(done, held, classifier(arch).name))}
+    return {
+        "val": val,
+        "failed": float(val < min(FAILED, FAILED * 10 / held.classes)),
+        "dead": float(dead(done, held, classifier(arch).name)),
+    }
 
 
 STUDY = Trained(
@@ -71,27 +74,15 @@ STUDY = Trained(
     arms=tuple(f"{maps}, {blocks}" for blocks in BLOCKS for maps in MAPS),
     measure=measure,
     contrasts=tuple(
-        contrast
-        for blocks in BLOCKS
-        for rectified, linear in [(f"rectified, {blocks}", f"linear, {blocks}")]
-        for contrast in (
-            Contrast(
-                about=f"{blocks}: no accuracy lost to the ReLU",
-                value="val",
-                more=linear,
-                less=rectified,
-                absent=True,
-                least=0.01,
-            ),
-            Contrast(
-                about=f"{blocks}: no run failed for it",
-                value="failed",
-                more=rectified,
-                less=linear,
-                absent=True,
-                least=0.05,
-            ),
+        Contrast(
+            about=f"{blocks}: no accuracy lost to the ReLU",
+            value="val",
+            more=f"linear, {blocks}",
+            less=f"rectified, {blocks}",
+            absent=True,
+            least=0.01,
         )
+        for blocks in BLOCKS
     ),
     fixed=later(
         "mlpconv blocks of 16 and 32 maps, or one of 24, and one as wide as the classes, 3,200 digits at 28 px, 4 epochs, "
@@ -99,7 +90,9 @@ STUDY = Trained(
     ),
     seeds=8,
     cost=5.3,
-    drops=later("one learning rate for all arms, since the sentence speaks of one"),
+    drops=later(
+        "one learning rate for all arms, since the sentence speaks of one; eight seeds, too few to judge a failure rate"
+    ),
     unit={
         "val": "share of the validation pictures that are right",
         "failed": "1 where that share is below 0.5, else 0",

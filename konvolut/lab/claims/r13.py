@@ -79,7 +79,7 @@ def refining(base: Network, held: Material, arm: str, seed: int) -> Training:
         if arm == "learnt" or isinstance(module, NORMS):
             for weight in module.parameters(recurse=False):
                 weight.requires_grad_(True)
-    recipe = replace(NEW, seed=seed, batch=min(NEW.batch, len(held.train)))
+    recipe = replace(NEW, seed=seed)
     course = Training(deep, Batches(held.train, held.train_labels, held.spec, recipe.batch, seed=seed), recipe)
     inside = {module for block in blocks for module in block.modules()}
     course.frozen = [module for module in deep.modules() if module not in inside and not any(module.children())]
@@ -115,7 +115,7 @@ def scores(model: nn.Module, held: Material) -> tuple[float, float]:
 def measure(ask: Ask) -> Mapping[str, float]:
     """What the new blocks gain over the base on validation pictures, and how far they go against its loss's slope."""
     held = asked(ask, 14, 1000, val=800)
-    base = finished(training(net(1), held, replace(BASE, batch=min(BASE.batch, len(held.train))), ask.seed))
+    base = finished(training(net(1), held, BASE, ask.seed))
     if base is None:
         return NONE
     assert isinstance(base, Network)

@@ -30,7 +30,7 @@ STUDY = Trained(
             absent=True,
             least=0.05,
         )
-        for depth, deeper in pairwise(DEPTHS)
+        for depth, deeper in (*pairwise(DEPTHS), (DEPTHS[0], DEPTHS[-1]))
     ),
     fixed=FIXED,
     unit=UNIT,

@@ -52,7 +52,7 @@ def measure(ask: Ask) -> Mapping[str, float]:
     assert gradient is not None
     return {
         "fall": log(held.classes) - last if last < DIVERGED else 0.0,
-        "gradient": log10(gradient if 0 < gradient < LARGEST else LARGEST),
+        "gradient": log10(max(gradient, 1 / LARGEST) if gradient < LARGEST else LARGEST),
     }
 
 

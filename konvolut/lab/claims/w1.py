@@ -68,7 +68,7 @@ def measure(ask: Ask) -> Mapping[str, float]:
     if arch.input[1] != 28:  # LeNet takes pictures of 32 px
         held = asked(ask, arch.input[1], 1000, val=800)
     first = "xavier" if ask.arm == "LeNet" else "he"
-    recipe = replace(RECIPE, lr=ask.rate, init=first, batch=min(RECIPE.batch, len(held.train)))
+    recipe = replace(RECIPE, lr=ask.rate, init=first)
     done = finished(training(arch, held, recipe, ask.seed))
     return {"val": validation(done, held) if done else 0.0}
 
