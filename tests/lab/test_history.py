@@ -43,7 +43,6 @@ def test_the_contest_was_won_with_fewer_errors_every_year():
     """Russakovsky et al. 2015, table of winners; Krizhevsky et al. 2012, Szegedy et al. 2015, He et al. 2016, abstracts."""
     won = {event.year: share(event.figure) for event in HISTORY["H1"].events}
     assert won == {2010: 28.2, 2011: 25.8, 2012: 15.3, 2013: 11.7, 2014: 6.67, 2015: 3.57}
-    assert all(won[year] > won[year + 1] for year in range(2010, 2015))
 
 
 def test_the_third_contest_is_told_with_its_runner_up():
