@@ -1,6 +1,6 @@
 """What each setting of a default recipe rests on: a claim of the lectures with its verdict, or a reason of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from konvolut.training.planned import Traits
@@ -52,8 +52,8 @@ GROUNDS = (
 )  # fmt: skip
 
 
-def lines(recipe: Recipe, net: Traits) -> Iterator[str]:
-    """The claims that a recipe for `net` rests on, a line each."""
+def lines(recipe: Recipe, net: Traits, settings: Container[str] = ()) -> Iterator[str]:
+    """The claims that a recipe for `net` rests on, a line each; none for what the user's `settings` decide."""
     how = recipe.augment
     in_force = {
         "batch norm": net.normed,
@@ -64,5 +64,6 @@ def lines(recipe: Recipe, net: Traits) -> Iterator[str]:
         "weight decay": recipe.decay > 0,
     }
     for ground in GROUNDS:
-        if ground.claim and in_force.get(ground.what, True):
+        chosen = any(field not in settings for field in ground.fields)
+        if ground.claim and chosen and in_force.get(ground.what, True):
             yield f"{ground.what}: {ground}"

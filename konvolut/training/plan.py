@@ -75,7 +75,7 @@ def plan(
     if recipe is None:
         kind = "" if parent is None else "run" if run else "file"
         recipe, why = default_recipe(traits, images, settings, timed=minutes is not None, parent=kind)
-        reasons += [*why, *lines(recipe, traits)]
+        reasons += [*why, *lines(recipe, traits, settings)]
     found = replace(found, recipe=changed(recipe, settings), reasons=tuple(reasons))
     return found if minutes is None else within(found, net, traits, images, minutes, device)
 

@@ -68,7 +68,9 @@ def test_an_svm_answers_as_scikit_learns_does(k):
     signed = -theirs.decision_function(scaled)[:, None] if k == 2 else theirs.decision_function(scaled)
     assert np.allclose(machine.values(others), signed, atol=5e-3)  # the solver's tolerance, and another order
     ovr = SVC(C=10, gamma=task.gamma, decision_function_shape="ovr").fit(task.rows, labels)
-    assert (machine.answers(others) == ovr.predict(scaled)).mean() >= 59 / 60
+    # its `predict` gives the first of classes with equally many votes, its `decision_function` the one with larger margins
+    theirs = ovr.predict(scaled) if k == 2 else ovr.decision_function(scaled).argmax(1)
+    assert (machine.answers(others) == theirs).mean() >= 59 / 60
     if k > 2:
         assert np.allclose(machine.scores(others), ovr.decision_function(scaled), atol=5e-3)
 
