@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from konvolut.cli import published
 from konvolut.language import CODES, _
 
 
@@ -17,10 +18,10 @@ def command() -> None:
 def list_(machine: bool) -> None:
     """The claims that can be run, and the last verdict here."""
     from konvolut.cli.out import as_json, as_table
-    from konvolut.lab.index import overview
+    from konvolut.lab.index import overview, shown
 
     rows = overview()
-    as_json(rows) if machine else as_table(rows)
+    as_json(rows) if machine else as_table(map(shown, rows))
 
 
 @command.command()
@@ -65,3 +66,6 @@ def chapter(lang: str | None, out: Path) -> None:
 
     asked = lang or click.get_current_context().find_root().params.get("lang")  # konvolut --lang zh lab chapter
     click.echo(_("chapter     {path}").format(path=write_chapter(out, asked)))
+
+
+command.add_command(published.command, "published")

@@ -10,6 +10,7 @@ from konvolut.lab.lost import AFTER
 from konvolut.lab.notes import NOTES, Sentence
 from konvolut.lab.page import differences
 from konvolut.lab.study import Exact, Study
+from konvolut.lab.verdict import Verdict
 from konvolut.lab.words import MEANING, number, said
 from konvolut.language import Text, both
 from konvolut.lens.drawn import NetPage
@@ -79,7 +80,11 @@ def opening(page: ChapterPage, found: Mapping[str, Held]) -> None:
             "other first weights and orders; most studies keep their pictures. The line below repeats it."
         )
     )
-    if wrong := [(id, summary(STUDIES[id], r)) for id, r in found.items() if r.word in WRONG]:
+    if wrong := [
+        (id, both("{word}: {text}", word=both(r.word), text=both(STUDIES[id].claim.text)))
+        for id, r in found.items()
+        if r.word in WRONG
+    ]:
         page.section(both("Where the lectures are wrong, or right on a condition"))
         page.links(wrong)
 
@@ -89,13 +94,14 @@ def claims(sentences: list[Sentence]) -> list[str]:
     return list(dict.fromkeys(id for s in sentences for id in s.held_by.split() if id not in HISTORY))
 
 
-def summary(study: Study, found: Held) -> Text:
-    """A claim, its verdict, and on what condition."""
-    condition = found.verdict.condition if found.verdict else ""
-    word, text = both(found.word), both(study.claim.text)
-    if condition:
-        return both("{word}: {text} ({condition})", word=word, text=text, condition=condition)
-    return both("{word}: {text}", word=word, text=text)
+def conditions(found: Verdict) -> list[Text]:
+    """What a conditional verdict turns on: which differences were found, which were not, and which are undecided."""
+    words: dict[str, list[str]] = {}
+    for one in found.findings:
+        words.setdefault(one.word, []).append(one.contrast.about)
+    if not words:  # of checks
+        return list(found.condition.split("; "))
+    return [both("{word}: {which}", word=both(word), which="; ".join(abouts)) for word, abouts in words.items()]
 
 
 def one(page: ChapterPage, id: str, found: Held | None, again: bool) -> None:
@@ -123,7 +129,7 @@ def told(page: ChapterPage, study: Study, found: Held) -> None:
         )
     else:
         if found.word == "conditional":
-            page.items(found.verdict.condition.split("; "))
+            page.items(conditions(found.verdict))
         if found.verdict.findings:
             page.figure(differences(found.verdict.findings), caption=caption(study, found))
         elif found.verdict.checks:

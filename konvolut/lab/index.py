@@ -3,6 +3,7 @@
 import os
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 from konvolut.errors import ClaimError, nearest
 from konvolut.lab import claims
@@ -32,26 +33,23 @@ def study(claim: str) -> Study:
     return STUDIES[claim.upper()]
 
 
-def overview() -> list[dict[str, str]]:
-    """A line a claim: id, what it says, what a run costs, the last verdict here."""
+def overview() -> list[dict[str, Any]]:
+    """A line a claim: id, what it says, seconds of a quick run here, about, and its last verdict; "" where there is none."""
     rows = []
     for key, one in STUDIES.items():
+        result = held(one)
         seconds = cost(one) / (1 if isinstance(one, Exact) else os.cpu_count() or 1)
-        rows.append(
-            {
-                "id": key,
-                "claim": _(one.claim.text),
-                "cost": _("{s} s").format(s=f"{max(1, seconds):.0f}"),
-                "verdict": standing(one),
-            }
-        )
+        found = {"verdict": "", "here": False, "old": False}
+        if result:
+            found = {"verdict": result.word, "here": result.here, "old": result.old}
+        rows.append({"id": key, "claim": one.claim.text, "seconds": round(max(1.0, seconds)), **found})
     return rows
 
 
-def standing(study: Study) -> str:
-    """Its last verdict here, or the shipped one; and whether that is old."""
-    result = held(study)
-    if result is None:
-        return "-"
-    notes = [_("shipped")] * (not result.here) + [_("old")] * result.old
-    return _(result.word) + f" ({', '.join(notes)})" * bool(notes)
+def shown(row: dict[str, Any]) -> dict[str, str]:
+    """A row of the overview in words."""
+    notes = [_("shipped")] * (not row["here"]) + [_("old")] * row["old"]
+    verdict = _(row["verdict"]) + f" ({', '.join(notes)})" * bool(notes) if row["verdict"] else "-"
+    return {
+        "id": row["id"], "claim": _(row["claim"]), "cost": _("{s} s").format(s=row["seconds"]), "verdict": verdict,
+    }  # fmt: skip

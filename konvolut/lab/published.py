@@ -279,6 +279,6 @@ def write_page(path: Path, net: str = "", found: Place | None = None) -> Path:
         fails = failing(each)
         note: Text = both(FAILS, **fails) if fails else each
         page.figure(chart(each, found.accuracy if found else None), caption=note)
-    rows = [rounded(row) for row in table(net)]
+    rows = [rounded(row) for row in table(net or None)]
     page.table(list(rows[0]), [list(row.values()) for row in rows], both("Test accuracy of the published runs"))
     return page.write(path)

@@ -136,7 +136,7 @@ def test_the_lab_counts_n1(say):
     assert "N1: exact" in told.out
     assert "said 26,214,400, counted 26,214,400" in told.out
     assert next(row for row in json.loads(say("lab", "list", "--json").out) if row["id"] == "N1") | {"claim": ""} == {
-        "id": "N1", "claim": "", "kind": "exact", "verdict": "exact",
+        "id": "N1", "claim": "", "seconds": 1, "verdict": "exact", "here": True, "old": False,
     }  # fmt: skip
     assert "last verdict here: exact" in say("lab", "show", "N1").out
 
