@@ -1,6 +1,6 @@
 """The chapter: the notes, sentence by sentence, each with what became of it. One self-contained page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from konvolut.lab.held import Held, held
@@ -32,7 +32,7 @@ class ChapterPage(NetPage):
             f'<p id="{id}" class="verdict"><small>{id}</small> <strong>{marked(word)}</strong> {marked(words)}</p>'
         )
 
-    def links(self, items: list[tuple[str, Text]]) -> None:
+    def links(self, items: Sequence[tuple[str, Text]]) -> None:
         """A list whose items lead to what they are about."""
         rows = "".join(f'<li><a href="#{id}">{id}</a> {marked(words)}</li>' for id, words in items)
         self._body.append(f"<ul>{rows}</ul>")
