@@ -1,6 +1,7 @@
 """What `train` shows while it works, and at the end."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from time import perf_counter
@@ -85,7 +86,7 @@ def among_published(course: Course) -> tuple[Place | None, list[str]]:
     return judged(course.plan.name, accuracy, course.images, departures(course.plan))
 
 
-def summary(run: Run, report: Path, lines: list[str]) -> None:
+def summary(run: Run, report: Path, lines: Sequence[str] = ()) -> None:
     """Accuracy, time, where things lie, and what a user would type next."""
     role, found = list(run.card.results.items())[-1]
     low, high = found["interval"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from spoken import konvolut
@@ -110,8 +111,9 @@ def test_an_interrupt_says_how_to_resume_and_the_line_works(say, tmp_path):
     untidy(tmp_path / "odd", per_class=6)
     words = ["train", "odd", "--net", "lenet", "--epochs", "4000", "--out", "run"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "konvolut", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "konvolut", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell ignores it for what it runs behind
+    )  # fmt: skip
     for _ in range(600):
         log = tmp_path / "run" / "log.jsonl"
         if log.exists() and log.read_text().count("\n") >= 2:
