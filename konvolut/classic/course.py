@@ -250,15 +250,6 @@ class Course:
         (run.path / "log.jsonl").write_text(json.dumps(entry) + "\n")
 
 
-def classify(images: ImageSet, pipeline: Pipeline, spec: InputSpec, out: str | Path | None = None) -> Run:
-    """Fit to the end and return the run. For progress, iterate a `Course` instead."""
-    course = Course(images, pipeline, spec, out)
-    for _stage in course:
-        pass
-    assert course.run is not None
-    return course.run
-
-
 def fewer(split: Split, most: int) -> Split:
     """`most` pictures, as many of each class as of the others where there are so many, chosen by content."""
     order = np.argsort(np.array(split.hashes), kind="stable")

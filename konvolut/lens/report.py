@@ -101,9 +101,9 @@ def headline(page: Page, card: Card, evaluation: Evaluation) -> None:
     tally = evaluation.tally
     words = both(
         "of the {split} pictures answered rightly: {right} of {n}; 95 % interval {low} to {high}",
-        split="{split}", right=f"{tally.right:,}", n=f"{tally.seen:,}", low=percent(low), high=percent(high),
+        split=role(evaluation.split), right=f"{tally.right:,}", n=f"{tally.seen:,}", low=percent(low), high=percent(high),
     )  # fmt: skip
-    page.headline(percent(evaluation.accuracy), _put(words, split=role(evaluation.split)))
+    page.headline(percent(evaluation.accuracy), words)
     if evaluation.split == "val":
         page.text(both("These pictures were looked at while training; expect a little less on new ones."))
     elif evaluation.split == "train":
@@ -114,14 +114,6 @@ def headline(page: Page, card: Card, evaluation: Evaluation) -> None:
     if card.seconds:
         facts.append((both("training time"), duration(card.seconds)))
     page.facts(facts)
-
-
-def _put(words: Mapping[str, str], **inserts: Mapping[str, str]) -> dict[str, str]:
-    """`words` with inserts that themselves differ from language to language."""
-    found = dict(words)
-    for name, forms in inserts.items():
-        found = {code: text.replace("{" + name + "}", forms[code]) for code, text in found.items()}
-    return found
 
 
 def duration(seconds: float) -> dict[str, str]:
@@ -139,7 +131,7 @@ def material(page: Page, card: Card) -> None:
     counts: dict[str, list[int]] = card.data.get("counts", {})
     total = both("{k} classes", k=len(card.classes))
     for name, of in counts.items():
-        more = _put(both("; {split} {n}", split="{split}", n=f"{sum(of):,}"), split=role(name))
+        more = both("; {split} {n}", split=role(name), n=f"{sum(of):,}")
         total = {code: total[code] + more[code] for code in CODES}
     spec = card.input
     colours = both("grey") if spec.channels == 1 else both("colour")
@@ -150,11 +142,13 @@ def material(page: Page, card: Card) -> None:
     }
     mean, std = (", ".join(f"{v:g}" for v in values) for values in (spec.mean, spec.std))
     scaled = both("minus {mean}, divided by {std}", mean=mean, std=std)
-    takes = _put(
-        both("{side} × {side} px, {colours}; {how}; {scaled}",
-             side=spec.size, colours="{colours}", how="{how}", scaled="{scaled}"),
-        colours=colours, how=fits[spec.fit], scaled=scaled,
-    )  # fmt: skip
+    takes = both(
+        "{side} × {side} px, {colours}; {how}; {scaled}",
+        side=spec.size,
+        colours=colours,
+        how=fits[spec.fit],
+        scaled=scaled,
+    )
     taker = both("the features are of") if card.classic else both("the net takes")
     page.facts([(both("pictures"), total), (both("from"), str(card.data.get("where", ""))), (taker, takes)])
     for title, lines in (

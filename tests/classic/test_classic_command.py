@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 from spoken import konvolut
 
-from konvolut.classic.course import Pipeline, classify, fewer, opened
+from konvolut.classic.course import Course, Pipeline, fewer, opened
 from konvolut.errors import RunError
 from konvolut.images.batches import hold
 from konvolut.images.preprocess import InputSpec
 from konvolut.images.sources import open_images
 from konvolut.training.run import open_run
+
+
+def classify(images, pipeline, spec, out):
+    """The run of a course that goes to its end."""
+    course = Course(images, pipeline, spec, out)
+    assert list(course)
+    return course.run
 
 
 @pytest.fixture(scope="module")
