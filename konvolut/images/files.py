@@ -1,8 +1,8 @@
 """Picture files with a label each: from a list of paths to splits whose pictures stay on disk until asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from konvolut.errors import DataError
-from konvolut.images.decode import contents, measure, read
+from konvolut.images.decode import contents, decode, measure
 from konvolut.images.division import Given
 from konvolut.images.imageset import Split
 from konvolut.types import Picture
@@ -27,12 +27,28 @@ class Entry:
     role: str = "train"
 
 
-def given(root: Path, entries: Iterable[Entry], where: str, notes: tuple[str, ...] = ()) -> Given:
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """What a source lists, before a single picture is read."""
+
+    entries: tuple[Entry, ...]
+    contents: Callable[[str], bytes]  # a name -> the encoded picture; DataError when it cannot be read
+    called: Callable[[str], str]  # a name -> what messages call it: a path the user can open
+    notes: tuple[str, ...] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the contents, where the source has them stored
+
+
+def below(root: Path, entries: tuple[Entry, ...], notes: tuple[str, ...] = ()) -> Listing:
+    """Files that lie below `root`."""
+    return Listing(entries, lambda name: contents(root / name), lambda name: str(root / name), notes)
+
+
+def given(listing: Listing, where: str) -> Given:
     """Read every file once, for its hash and its header. Classes are those of `train`, sorted by name.
 
     Raises DataError for a file that does not begin as an image, and for a class that `train` lacks.
     """
-    ordered = sorted(entries, key=lambda entry: (entry.label, entry.name))
+    ordered = sorted(listing.entries, key=lambda entry: (entry.label, entry.name))
     classes = tuple(sorted({entry.label for entry in ordered if entry.role == "train"}))
     if len(classes) < 2:
         held = f"one class only ({classes[0]!r})" if classes else "no picture to train on"
@@ -45,7 +61,7 @@ def given(root: Path, entries: Iterable[Entry], where: str, notes: tuple[str, ..
                 f" {entry.name} and its like"
             )
     with ThreadPoolExecutor(READERS) as readers:
-        hashes = list(readers.map(partial(_fingerprint, root), [entry.name for entry in ordered]))
+        hashes = list(readers.map(partial(_fingerprint, listing), [entry.name for entry in ordered]))
     found: dict[str, list[int]] = {}
     for place, entry in enumerate(ordered):
         found.setdefault(entry.role, []).append(place)
@@ -54,18 +70,20 @@ def given(root: Path, entries: Iterable[Entry], where: str, notes: tuple[str, ..
             names=tuple(ordered[i].name for i in places),
             labels=np.array([number[ordered[i].label] for i in places], dtype=np.int64),
             hashes=tuple(hashes[i] for i in places),
-            load=partial(_load, root),
+            load=partial(_load, listing),
         )
         for role, places in found.items()
     }
-    return Given(classes, splits, notes)
+    return Given(classes, splits, listing.notes)
 
 
-def _fingerprint(root: Path, name: str) -> str:
-    data = contents(root / name)
-    measure(data, str(root / name))
+def _fingerprint(listing: Listing, name: str) -> str:
+    if name in listing.hashes:
+        return listing.hashes[name]
+    data = listing.contents(name)
+    measure(data, listing.called(name))
     return sha256(data).hexdigest()
 
 
-def _load(root: Path, name: str) -> Picture:
-    return read(root / name)
+def _load(listing: Listing, name: str) -> Picture:
+    return decode(listing.contents(name), listing.called(name))

@@ -55,16 +55,24 @@ def open_images(where: str | Path, val: float = 0.1, seed: int = 0) -> ImageSet:
     return ImageSet(name, text, given.classes, given.splits, mirrors, given.notes + reason, val, seed)
 
 
-def _from_path(path: Path, text: str) -> Given:
+def listed(path: Path, text: str) -> files.Listing | None:
+    """The picture files that a folder or a CSV lists; None where the pictures are arrays. Raises DataError."""
     if not text.strip() or not path.exists():
         raise _unknown(text)
-    if path.is_dir():
-        if arrays.holds_idx(path):
-            return arrays.idx(path)
+    if path.is_dir() and not arrays.holds_idx(path):
         entries, notes = tree(path)
-        return files.given(path, entries, text, notes)
+        return files.below(path, tuple(entries), notes)
     if path.suffix.casefold() == ".csv":
-        return files.given(path.parent, table(path), text)
+        return files.below(path.parent, tuple(table(path)))
+    return None
+
+
+def _from_path(path: Path, text: str) -> Given:
+    listing = listed(path, text)
+    if listing is not None:
+        return files.given(listing, text)
+    if path.is_dir():
+        return arrays.idx(path)
     if path.suffix.casefold() == ".npz":
         return arrays.npz(path)
     raise DataError(f"{text}: one file of a kind that holds no set; give {_FORMS}")
