@@ -17,6 +17,7 @@ LOOKS_AT: dict[str, tuple[str, ...]] = {
     "language": (),
     "page": (),
     "verdicts": (),
+    "fetch": (),
     "figures": FIGURES,
     "images": ("fetch", *FIGURES),
     "blocks": (),
@@ -30,8 +31,9 @@ LOOKS_AT: dict[str, tuple[str, ...]] = {
     "__init__": ("images", "blocks", "nets", "training", "lens", "lab"),
 }
 TORCH_FREE = (
-    "konvolut", "konvolut.errors", "konvolut.types", "konvolut.language", "konvolut.figures", "konvolut.images.decode",
-    "konvolut.images.preprocess", "konvolut.images.sources", "konvolut.nets.listing", "konvolut.cli.main",
+    "konvolut", "konvolut.errors", "konvolut.types", "konvolut.language", "konvolut.figures", "konvolut.fetch",
+    "konvolut.images.check", "konvolut.images.decode", "konvolut.images.preprocess", "konvolut.images.sources",
+    "konvolut.images.worker", "konvolut.images.shards", "konvolut.images.packing", "konvolut.nets.listing", "konvolut.cli.main",
 )  # fmt: skip
 FILES = sorted(HOUSE.rglob("*.py"))
 

@@ -23,7 +23,7 @@ from konvolut.training.loop import Epoch, Step
 from konvolut.training.plan import plan
 from konvolut.training.recipe import Recipe, assignments, changed, read
 from konvolut.training.recipes import BOOK, by_the_book, d2l, departures, is_by_the_book
-from konvolut.training.run import Run, free_folder, open_run
+from konvolut.training.run import Run, free_folder, open_run, opened_again
 
 
 def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> Course:
@@ -33,14 +33,13 @@ def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> C
         if given:
             raise RecipeError(f"--resume {stopped}: a resumed run keeps its settings; leave out --{given[0]}")
         run = open_run(stopped)
-        held = run.card.data
-        images = open_images(data or held["where"], val=held["val"], seed=held["seed"])
-        return resume(run, images, wishes["device"])
+        return resume(run, opened_again(run.card, data), wishes["device"])
     named = d2l(wishes["net"] or "") if wishes["recipe"] == "d2l" else None  # a file of that name is ./d2l
     settings = read(Path(wishes["recipe"])) if wishes["recipe"] and not named else {}
     settings |= assignments(wishes["pairs"])
     settings |= {name: wishes[name] for name in ("epochs", "batch", "lr", "seed") if wishes[name] is not None}
-    images = open_images(str(data), val=changed(named or Recipe(), settings).val)
+    wanted = changed(named or Recipe(), settings)
+    images = open_images(str(data), val=wanted.val, exclude=wanted.exclude or None)
     found = plan(
         images,
         wishes["net"],
@@ -113,7 +112,7 @@ def announce(course: Course, note: Console) -> None:
     note.print(
         _("{name}: {k} classes; pictures: {counts}").format(name=images.name, k=len(images.classes), counts=counts)
     )
-    for line in (*images.notes, *found.reasons, *found.changes):
+    for line in (*images.notes, *found.reasons, *found.changes, course.keeping()):
         note.print(f"  {line}")
 
 

@@ -5,7 +5,7 @@ import click
 
 @click.command(name="eval", epilog="Example:  konvolut eval runs/photos-1 more-photos/")
 @click.argument("run", metavar="RUN|NET")
-@click.option("--weights", type=click.Path(), metavar="FILE|RUN", help="Answer with these; NET needs them.")
+@click.option("--weights", type=click.Path(), metavar="FILE|RUN|imagenet", help="Answer with these; NET needs them.")
 @click.argument("data")
 @click.option("--split", default=None, help="train, val or test.  [default: test, or val where there is no test]")
 @click.option("--device", default="cpu", show_default=True)
@@ -20,7 +20,8 @@ def command(run: str, weights: str | None, data: str, split: str | None, device:
     from konvolut.training.metrics import per_class
 
     opened = known(run, weights)
-    images = open_images(data, val=opened.val, seed=opened.seed)
+    left_out = opened.exclude if data == opened.data else ""
+    images = open_images(data, val=opened.val, seed=opened.seed, exclude=left_out or None)
     role = split or ("test" if "test" in images.splits else "val")
     found = evaluate_run(opened, images, role, device)
     for note in (*opened.notes, *images.notes):  # which pictures those are, where the set has no splits of its own

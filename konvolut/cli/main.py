@@ -9,6 +9,7 @@ from konvolut.errors import KonvolutError, nearest
 from konvolut.language import set_language
 
 COMMANDS = (
+    "check",
     "train",
     "classic",
     "eval",
@@ -18,6 +19,8 @@ COMMANDS = (
     "nets",
     "show",
     "weights",
+    "data",
+    "pack",
     "lab",
 )  # the order of use; each is a file here
 

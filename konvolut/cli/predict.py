@@ -5,7 +5,7 @@ import click
 
 @click.command(epilog="Example:  konvolut predict runs/photos-1 cat.jpg")
 @click.argument("run", metavar="RUN|NET")
-@click.option("--weights", type=click.Path(), metavar="FILE|RUN", help="Answer with these; NET needs them.")
+@click.option("--weights", type=click.Path(), metavar="FILE|RUN|imagenet", help="Answer with these; NET needs them.")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Answers a picture.")
 @click.option("--json", "machine", is_flag=True, help="Print the answers as JSON.")

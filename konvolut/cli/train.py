@@ -10,7 +10,7 @@ import click
 @click.argument("data", required=False)
 @click.option("--net", help="A name from `konvolut nets`, or a TOML file of rows; left out, one is chosen.")
 @click.option(
-    "--weights", type=click.Path(), metavar="FILE|RUN", help="Start from these; the classifier is fitted first."
+    "--weights", metavar="FILE|RUN|imagenet", help="Start from these, the classifier first; none: from scratch."
 )
 @click.option("--recipe", metavar="FILE|d2l", help="A TOML file of recipe fields; d2l is a book's, for its own nets.")
 @click.option("--epochs", type=int, help="Times every picture is seen.")

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from konvolut.errors import DataError
 from konvolut.images.division import Given
-from konvolut.images.imageset import Split
+from konvolut.images.imageset import Shrink, Split
 from konvolut.types import Labels, Picture, Pictures
 
 # fmt: off
@@ -181,7 +181,7 @@ def _hash(picture: Picture) -> str:
     return sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
 
 
-def _row(pictures: Pictures, name: str) -> Picture:
+def _row(pictures: Pictures, name: str, shrink: Shrink | None = None, background: int = 255) -> Picture:
     return np.array(pictures[int(name.rpartition("/")[2])])  # a copy: whoever changes it must not change the set
 
 

@@ -9,8 +9,9 @@ from math import pi
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64, Int64, UInt8
 from numpy import ndarray
+from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
@@ -24,6 +25,7 @@ GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, the weights Pillow uses too
 class Augment:
     """How far each change may go; 0 leaves it out."""
 
+    crop: float = 0.0  # least share of the area a random crop keeps; 0.08 is GoogLeNet's (2014, section 6); 0: no crops
     flip: bool = False  # left to right, every second time
     shift: float = 0.0  # share of the side, either way, in x and in y: a random crop of the padded picture
     rotate: float = 0.0  # degrees, either way
@@ -66,6 +68,39 @@ class Dice:
         return found.float()
 
 
+def moved(pictures: UInt8[ndarray, "n h w c"], how: Augment, dice: Dice) -> UInt8[ndarray, "n h w c"]:
+    """`shift` and `flip` as `augment` makes them, on bytes: whole pixels move, so nothing need be a float yet."""
+    _, height, width, _ = pictures.shape
+    found = _shifted(pictures, *steps(height, width, how.shift, dice)) if how.shift else pictures.copy()
+    if how.flip:
+        mirrored = np.flatnonzero((dice.unit(Stream.FLIP) < 0.5).numpy())
+        turned = torch.from_numpy(found[mirrored]).permute(0, 3, 1, 2).flip(3)
+        found[mirrored] = turned.permute(0, 2, 3, 1).numpy()
+    return found
+
+
+def _shifted(
+    pictures: UInt8[ndarray, "n h w c"], dy: Int64[ndarray, "n"], dx: Int64[ndarray, "n"]
+) -> UInt8[ndarray, "n h w c"]:
+    """Every row of a shifted picture is as many bytes on end as a row is long, so numpy gathers it by one copy."""
+    n, h, w, c = pictures.shape
+    dx = dx.clip(1 - w, w - 1)
+    most = int(np.abs(dx).max())
+    pool = np.empty((n * h * w + 2 * most, c), np.uint8)
+    pool[most : most + n * h * w] = pictures.reshape(-1, c)
+    rows = np.clip(np.arange(h) - dy[:, None], 0, h - 1) + h * np.arange(n)[:, None]  # (n, h)
+    starts = (rows * w + most - dx[:, None]).ravel()
+    spans = as_strided(np.ndarray((1,), f"V{w * c}", pool.data), (len(pool) - w + 1,), (c,), writeable=False)
+    found: UInt8[ndarray, "n h w c"] = spans[starts].view(np.uint8).reshape(n, h, w, c)
+    for step in np.unique(dx[dx != 0]):  # what came from a neighbouring row gives way to the repeated edge
+        which = np.flatnonzero(dx == step)
+        if step > 0:
+            found[which, :, :step] = found[which, :, step : step + 1]
+        else:
+            found[which, :, step:] = found[which, :, step - 1 : step]
+    return found
+
+
 def augment(
     images: Float[Tensor, "n c h w"], how: Augment, dice: Dice, colours: Float64[ndarray, "c c"] | None = None
 ) -> Float[Tensor, "n c h w"]:
@@ -99,13 +134,21 @@ def flip(images: Float[Tensor, "n c h w"], dice: Dice) -> Float[Tensor, "n c h w
 def shift(images: Float[Tensor, "n c h w"], share: float, dice: Dice) -> Float[Tensor, "n c h w"]:
     """Move every image by whole pixels, at most `share` of its side, rounded; the edge repeats: pad and crop."""
     n, _, h, w = images.shape
-    dy = (dice.swing(Stream.SHIFT_Y) * (share * h + 0.5)).round().long()
-    dx = (dice.swing(Stream.SHIFT_X) * (share * w + 0.5)).round().long()
+    dy, dx = map(torch.from_numpy, steps(h, w, share, dice))
     rows = (torch.arange(h) - dy[:, None]).clamp(0, h - 1)  # (n, h)
     columns = (torch.arange(w) - dx[:, None]).clamp(0, w - 1)  # (n, w)
     last = images.permute(0, 2, 3, 1)  # (n, h, w, c): a gather of whole pixels
     moved = last[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
     return moved.permute(0, 3, 1, 2)
+
+
+def steps(height: int, width: int, share: float, dice: Dice) -> tuple[Int64[ndarray, "n"], Int64[ndarray, "n"]]:
+    """Whole pixels down and to the right, one a picture, at most `share` of the side, rounded."""
+    down, right = (
+        (dice.swing(stream) * (share * side + 0.5)).round().long().numpy()
+        for stream, side in ((Stream.SHIFT_Y, height), (Stream.SHIFT_X, width))
+    )
+    return down, right
 
 
 def affine(images: Float[Tensor, "n c h w"], how: Augment, dice: Dice) -> Float[Tensor, "n c h w"]:

@@ -28,6 +28,10 @@ class Stream(IntEnum):
     HUE = 10
     LIGHTING = 11  # and 12, 13: one for each principal colour
     ERASE = 14  # its row; 15: its column
+    AREA = 16  # of a random crop; its proportions and its place
+    ASPECT = 17
+    LEFT = 18
+    TOP = 19
     DRAWN = 32  # and on: the made world's own
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from konvolut.errors import DataError
 from konvolut.images.decode import contents, decode, measure
 from konvolut.images.division import Given
-from konvolut.images.imageset import Split
+from konvolut.images.imageset import Shrink, Split
 from konvolut.types import Picture
 
 READERS = 8  # threads that read and hash; hashing and reading leave Python's lock alone
@@ -60,8 +60,12 @@ def given(listing: Listing, where: str) -> Given:
                 f"{where}: class {entry.label!r} is in {entry.role} but not in train; add it there, or remove"
                 f" {entry.name} and its like"
             )
-    with ThreadPoolExecutor(READERS) as readers:
-        hashes = list(readers.map(partial(_fingerprint, listing), [entry.name for entry in ordered]))
+    names = [entry.name for entry in ordered]
+    if listing.hashes.keys() >= set(names):  # a pack: a million names need no threads to be looked up
+        hashes = [listing.hashes[name] for name in names]
+    else:
+        with ThreadPoolExecutor(READERS) as readers:
+            hashes = list(readers.map(partial(_fingerprint, listing), names))
     found: dict[str, list[int]] = {}
     for place, entry in enumerate(ordered):
         found.setdefault(entry.role, []).append(place)
@@ -85,5 +89,5 @@ def _fingerprint(listing: Listing, name: str) -> str:
     return sha256(data).hexdigest()
 
 
-def _load(listing: Listing, name: str) -> Picture:
-    return decode(listing.contents(name), listing.called(name))
+def _load(listing: Listing, name: str, shrink: Shrink | None = None, background: int = 255) -> Picture:
+    return decode(listing.contents(name), listing.called(name), shrink=shrink, background=background)

@@ -1,7 +1,7 @@
 """A folder of class folders, with or without folders for the splits, to a list of picture files."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unicodedata import normalize
 
@@ -19,7 +19,8 @@ def tree(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
 
     Whatever lies below a class folder belongs to it. A file link is followed; so is a link that stands for a class,
     but no link to a folder below one, so nothing is walked twice. Classes are matched by name, composed by Unicode NFC
-    because some systems store accents apart. Raises DataError for a folder that has neither form, or an empty class.
+    because some systems store accents apart. Raises DataError for a folder that has neither form, an empty class, or
+    what lies among the pictures and is no file: to open a pipe is to wait for whoever writes into it.
     """
     folders, loose = _visible(root)
     passed = [path for path in loose if folders]
@@ -33,8 +34,8 @@ def tree(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
             raise DataError(f"{place}: no class folders; {_WORKS}" + ("" if role == "train" else ", or move it away"))
         for folder in classes:
             below = list(_below(folder))
-            pictures = [path for path in below if not _aside(path)]
-            passed += [path for path in below if _aside(path)]
+            pictures = [path for path, taken in below if taken]
+            passed += [path for path, taken in below if not taken]
             if not pictures and role == "train":
                 raise DataError(f"{folder}: a class folder with no picture; add some, or remove the folder")
             label = normalize("NFC", folder.name)
@@ -71,29 +72,49 @@ def _holds_folders_only(folder: Path) -> bool:
 
 
 def _visible(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The folders and the files directly in `folder`, by name, without hidden ones."""
+    """The folders and whatever else lies directly in `folder`, by name, without hidden ones."""
+    folders: list[Path] = []
+    loose: list[Path] = []
+    for entry in _entries(folder):
+        (folders if _is(entry.is_dir) else loose).append(Path(entry.path))
+    return folders, loose
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        names = sorted(name for name in os.listdir(folder) if not _hidden(name))
+        with os.scandir(folder) as found:
+            return sorted((entry for entry in found if not _hidden(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror}); give a folder you may open") from None
-    folders: list[Path] = []
-    files: list[Path] = []
-    for path in (folder / name for name in names):
-        (folders if os.path.isdir(path) else files).append(path)
-    return folders, files
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Every file below `folder`, and every link to a folder (which is not entered)."""
+def _is(kind: Callable[[], bool]) -> bool:
+    """`kind()`; a link that goes round in circles is nothing."""
+    try:
+        return kind()
+    except OSError:
+        return False
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Every file below `folder`, and every link to a folder (which is not entered); is it a picture?"""
     waiting = [folder]
     while waiting:
-        folders, files = _visible(waiting.pop())
-        yield from files
-        for path in folders:
-            if path.is_symlink():
-                yield path
+        for entry in _entries(waiting.pop()):
+            path = Path(entry.path)
+            if _is(entry.is_dir):
+                if entry.is_symlink():
+                    yield path, False
+                else:
+                    waiting.append(path)
+            elif _aside(path):
+                yield path, False
+            elif _is(entry.is_file):
+                yield path, True
+            elif entry.is_symlink():
+                raise DataError(f"{path}: a link that leads to no file; mend it, or remove it")
             else:
-                waiting.append(path)
+                raise DataError(f"{path}: neither a file nor a folder; move it away")
 
 
 def _hidden(name: str) -> bool:
@@ -101,8 +122,8 @@ def _hidden(name: str) -> bool:
 
 
 def _aside(path: Path) -> bool:
-    """Is this a document beside the pictures, or a link to a folder?"""
-    return path.suffix.casefold() in _DOCUMENTS or os.path.isdir(path)
+    """Is this a document beside the pictures?"""
+    return path.suffix.casefold() in _DOCUMENTS
 
 
 def _above(folder: Path, place: Path) -> bool:

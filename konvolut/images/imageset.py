@@ -3,10 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Protocol
 
 import numpy as np
 
 from konvolut.types import Labels, Picture
+
+Shrink = Callable[
+    [int, int], float
+]  # upright (width, height) in px -> by how many times it will be made smaller at least
+
+
+class Load(Protocol):
+    """A name -> its picture. With `shrink`, one that is encoded so may come back as a half, a quarter or an eighth."""
+
+    def __call__(self, name: str, /, shrink: Shrink | None = None, background: int = 255) -> Picture: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,13 +27,14 @@ class Split:
     names: tuple[str, ...]  # a path below the root, or "train/17" for a set that has no files
     labels: Labels
     hashes: tuple[str, ...]  # SHA-256 of the encoded file, or of the array where there is no file
-    load: Callable[[str], Picture]  # a name -> its picture
+    load: Load
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def picture(self, index: int) -> Picture:
-        return self.load(self.names[index])
+    def picture(self, index: int, shrink: Shrink | None = None, background: int = 255) -> Picture:
+        """One picture, decoded now; `background` is the grey under what is transparent in it."""
+        return self.load(self.names[index], shrink=shrink, background=background)
 
     def part(self, indices: Sequence[int]) -> "Split":
         """The pictures at `indices`, in that order."""
@@ -52,6 +64,7 @@ class ImageSet:
         0.1  # the share that was asked for validation, and the seed that chose it: they open the same set again
     )
     seed: int = 0
+    exclude: str = ""  # the file of names that were left out, where there is one
 
     @property
     def digest(self) -> str:

@@ -12,7 +12,6 @@ from konvolut.errors import ArchError, DataError, KonvolutError, nearest
 from konvolut.images.batches import hold, normalise, unit
 from konvolut.images.decode import read
 from konvolut.images.preprocess import InputSpec, preprocess
-from konvolut.images.sources import open_images
 from konvolut.language import Text, both
 from konvolut.lens.cam import ClassMap, class_map
 from konvolut.lens.excite import Patch, check, exciting
@@ -22,7 +21,7 @@ from konvolut.lens.shift import Shifted, shifts
 from konvolut.nets.arch import Arch, build, facts
 from konvolut.nets.catalogue import named
 from konvolut.nets.features import evaluating, features, logits_of
-from konvolut.training.run import Run, open_run
+from konvolut.training.run import Run, open_run, opened_again
 from konvolut.types import Labels, Picture, Pictures
 
 MOST = 2000  # training pictures looked at for what excites a channel
@@ -114,7 +113,7 @@ def look(
     Raises DataError when the picture cannot be read or no class is called `label`, ArchError for an unknown row, one
     without maps, or a channel that it does not have.
     """
-    picture = preprocess(read(Path(image)), subject.spec)
+    picture = preprocess(read(Path(image), **subject.spec.decoding), subject.spec)
     net, batch = subject.net, normalise(unit(picture[None]), subject.spec)
     wanted = None if label is None else class_number(subject.classes, label)
     names = [row] if row is not None else spread(list(map_rows(net, batch)))
@@ -178,7 +177,7 @@ def excited(subject: Subject, channels: dict[str, list[int]], row: str | None) -
         return None, both("Nobody has trained this net, so there are no training pictures that excite it.")
     data = run.card.data
     try:
-        images = open_images(data["where"], val=data["val"], seed=data["seed"])
+        images = opened_again(run.card)
         if images.digest != data.get("digest"):
             return None, both(
                 "The pictures at {where} are no longer those of the training, so none are shown.", where=data["where"]

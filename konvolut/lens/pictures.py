@@ -7,9 +7,9 @@ from PIL import Image
 
 from konvolut.errors import KonvolutError
 from konvolut.images.augment import Dice, augment
-from konvolut.images.batches import Batches, unit
+from konvolut.images.batches import Batches, hold, unit
+from konvolut.images.crops import Crops
 from konvolut.images.imageset import ImageSet
-from konvolut.images.preprocess import preprocess
 from konvolut.training.run import Card
 from konvolut.types import Picture, Pictures
 
@@ -59,10 +59,12 @@ def augmented_again(images: ImageSet, card: Card, count: int) -> Pictures | None
     how, split, spec = card.recipe.augment, images.splits["train"], card.input
     if how.lighting:
         return None
-    none = np.empty((0, spec.size, spec.size, spec.channels), np.uint8)
-    index = Batches(none, split.labels, spec, 1, seed=card.recipe.seed).order(0)[:count]
+    batches = Batches(Crops(split, spec, how.crop, card.recipe.seed), split.labels, spec, 1, card.recipe.seed, how)
+    index = batches.order(0)[:count]
     try:
-        held = np.stack([preprocess(split.picture(int(i)), spec) for i in index])
+        if how.crop:
+            return batches.first(count)
+        held = hold(split.part(index.tolist()), spec)
     except (KonvolutError, OSError):
         return None
     shown = augment(unit(held), how, Dice(card.recipe.seed, 0, index), None)  # (n, c, h, w) in [0, 1]

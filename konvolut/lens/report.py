@@ -11,7 +11,6 @@ from typing import Any
 from konvolut.errors import KonvolutError, RunError
 from konvolut.figures import Page
 from konvolut.images.imageset import ImageSet
-from konvolut.images.sources import open_images
 from konvolut.language import CODES, Text, both
 from konvolut.lens.findings import classes, confidence, confusions, learning, percent, role, worst
 from konvolut.lens.ledger import as_rows, ledger
@@ -19,7 +18,7 @@ from konvolut.lens.mistakes import write_csv
 from konvolut.lens.pictures import augmented_again, thumbnail
 from konvolut.nets.tables import write_table
 from konvolut.training.metrics import Evaluation
-from konvolut.training.run import Card, Run
+from konvolut.training.run import Card, Run, opened_again
 from konvolut.types import Pictures
 
 MANY = 12  # classes; above it the pictures of each are listed on demand
@@ -74,7 +73,7 @@ def report_again(run: Run, out: str | Path | None = None) -> Path:
         raise RunError(f"{out}: already there, and nothing is overwritten; another --out")
     images: ImageSet | None
     try:
-        images = open_images(card.data["where"], val=card.data["val"], seed=card.data["seed"])
+        images = opened_again(card)
         changed = images.digest != card.data.get("digest")
     except KonvolutError:
         images, changed = None, False

@@ -1,18 +1,21 @@
 """One training from start to end: what is held, what is written, and when."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from konvolut.errors import RunError
-from konvolut.images.augment import Dice, augment
-from konvolut.images.batches import Batches, hold, unit
+from konvolut.images.batches import Batches, hold
+from konvolut.images.crops import Crops
 from konvolut.images.imageset import ImageSet, Split
+from konvolut.language import _
 from konvolut.nets.arch import digest
 from konvolut.training.judge import answers, result
 from konvolut.training.loop import Epoch, Step, Training, usable
@@ -27,6 +30,7 @@ from konvolut.training.run import (
     Run,
     checkpoint,
     claim,
+    described,
     free_folder,
     machine,
     save_card,
@@ -51,12 +55,16 @@ class Course:
         self, images: ImageSet, plan: Plan, out: Path, device: str = "cpu", stopped: Run | None = None
     ) -> None:
         self.images, self.plan, self.device, self.stopped = images, plan, device, stopped is not None
-        self.held = {role: hold(split, plan.spec) for role, split in images.splits.items() if role != "test"}
-        train = images.splits["train"]
-        recipe = plan.recipe
-        self.batches = Batches(
-            self.held["train"], train.labels, plan.spec, recipe.batch, seed=recipe.seed, how=recipe.augment
+        recipe, train = plan.recipe, images.splits["train"]
+        self.held = {
+            role: hold(split, plan.spec)
+            for role, split in images.splits.items()
+            if role == "val" or (role == "train" and (recipe.head_first or not recipe.augment.crop))
+        }
+        pictures = (
+            Crops(train, plan.spec, recipe.augment.crop, recipe.seed) if recipe.augment.crop else self.held["train"]
         )
+        self.batches = Batches(pictures, train.labels, plan.spec, recipe.batch, seed=recipe.seed, how=recipe.augment)
         net = plan.net()
         self.state = checkpoint(stopped) if stopped else None
         if plan.parent and not self.state:
@@ -82,19 +90,23 @@ class Course:
             reasons=plan.reasons,
             classes=images.classes,
             input=plan.spec,
-            data={
-                "name": images.name,
-                "where": images.where,
-                "digest": images.digest,
-                "val": images.val,
-                "seed": images.seed,
-                "notes": list(images.notes),
-                "counts": {role: split.counts(len(images.classes)) for role, split in images.splits.items()},
-            },
+            data=described(images),
             recipe=plan.recipe,
             versions=versions(),
             machine=machine(self.device),
         )
+
+    def keeping(self) -> str:
+        """Where the training pictures are while they are trained on, in words."""
+        if self.batches.how.crop:
+            return _("every crop is decoded from its file, ahead of its step")
+        pictures = self.held["train"]
+        size = f"{pictures.nbytes / 1e6:.3g}"
+        if isinstance(pictures, np.memmap):
+            return _("pictures decoded once, {size} MB in a mapped file: more than memory should hold").format(
+                size=size
+            )
+        return _("pictures decoded once, {size} MB in memory").format(size=size)
 
     def __iter__(self) -> Iterator[Step | Epoch]:
         self.begin()
@@ -142,6 +154,7 @@ class Course:
             "train_accuracy": epoch.tally.accuracy,
             "images_per_s": epoch.tally.seen / epoch.seconds,
             "seconds": epoch.seconds,
+            "waited": epoch.waited,
         }
         if "val" in self.held:
             found = self.evaluation("val").tally
@@ -195,10 +208,7 @@ class Course:
 
     def augmented(self, count: int = 32) -> Pictures:
         """The first pictures of the first epoch as the net saw them, (count, size, size, c) uint8."""
-        index = self.batches.order(0)[:count]
-        how, colours = self.batches.how, self.batches.colours() if self.batches.how.lighting else None
-        seen = augment(unit(self.batches.pictures[index]), how, Dice(self.batches.seed, 0, index), colours)
-        return seen.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+        return self.batches.first(count)
 
 
 def weights_of(net: nn.Module) -> dict[str, Tensor]:
@@ -242,6 +252,5 @@ def train(
     """
     found = plan(images, net, recipe, settings, size, minutes, device, weights)
     course = Course(images, found, free_folder(out, f"{images.name}-{found.name.replace('/', '_')}"), device)
-    for _ in course:
-        pass
+    deque(course, maxlen=0)  # to its end
     return course.run

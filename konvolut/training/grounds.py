@@ -33,7 +33,7 @@ GROUNDS = (
         "colour pictures are varied in light; grey ones are not, since that gained nothing on validation",
     ),
     Ground(
-        "moves", ("flip", "shift", "rotate", "scale", "shear", "erase"), "A18",
+        "moves", ("crop", "flip", "shift", "rotate", "scale", "shear", "erase"), "A18",
         "chosen on validation pictures until its study is made",
     ),
     Ground("label smoothing", ("smoothing",), "G7", "chosen on validation pictures until its study is made"),
@@ -48,7 +48,11 @@ GROUNDS = (
         "carried weights", ("freeze", "trunk", "head_first", "keep"), "",
         "measured: fine-tuning, in the README's table",
     ),
-    Ground("the rest", ("val", "precision", "memory", "seed"), "", "does not aim at accuracy"),
+    Ground(
+        "squares", ("fit", "background"), "",
+        "the whole of each picture is seen; no claim of the lectures speaks of it",
+    ),
+    Ground("the rest", ("exclude", "val", "precision", "memory", "seed"), "", "does not aim at accuracy"),
 )  # fmt: skip
 
 
@@ -59,7 +63,7 @@ def lines(recipe: Recipe, net: Traits, settings: Container[str] = ()) -> Iterato
         "batch norm": net.normed,
         "learning rate": net.normed,
         "light": any((how.brightness, how.contrast, how.saturation, how.hue, how.lighting)),
-        "moves": any((how.flip, how.shift, how.rotate, how.scale, how.shear, how.erase)),
+        "moves": any((how.crop, how.flip, how.shift, how.rotate, how.scale, how.shear, how.erase)),
         "label smoothing": recipe.smoothing > 0,
         "weight decay": recipe.decay > 0,
     }

@@ -9,10 +9,9 @@ from konvolut.errors import ArchError, RunError
 from konvolut.images.preprocess import InputSpec
 from konvolut.nets.arch import build, classifier
 from konvolut.nets.catalogue import named
-from konvolut.nets.names import ours
-from konvolut.nets.published import imagenet
+from konvolut.nets.published import KINDS, Published, imagenet, of_net, resembling
 from konvolut.nets.weights import load_weights
-from konvolut.training.parent import file_of, open_parent
+from konvolut.training.parent import NOTHING, file_of, open_parent
 from konvolut.training.run import Run, open_run
 from konvolut.training.sizes import IMAGENET
 
@@ -27,6 +26,8 @@ class Known:
     classes: tuple[str, ...]
     val: float = 0.1  # the share and the seed of the validation part it was not trained on
     seed: int = 0
+    data: str = ""  # what it was trained on, and the file of names that were left out of that
+    exclude: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -34,20 +35,35 @@ def of_run(run: Run, module: nn.Module | None = None) -> Known:
     """A finished run; a run of the user's own module fills `module`."""
     card = run.card
     net = run.net(module)
-    return Known(str(run.path), net, card.input, card.classes, card.data.get("val", 0.1), card.data.get("seed", 0))
+    data = card.data
+    return Known(
+        str(run.path), net, card.input, card.classes, data.get("val", 0.1), data.get("seed", 0),
+        data=data["where"], exclude=data.get("exclude", ""),
+    )  # fmt: skip
 
 
 def known(what: str | Path, weights: str | Path | None = None) -> Known:
     """A run folder, with other `weights` where they are named; or the name of a net, which needs `weights`.
 
-    Such a net takes what its table says: those of torchvision's edition the middle of a picture and ImageNet's mean,
-    any other the whole of it. Its classes are those of a parent run, ImageNet's where torchvision's has a thousand, or else
-    numbers from 0.
-    Raises RunError when there is no such run or file, ArchError for an unknown net or weights that do not fit.
+    Such a net takes what its table says: those of torchvision's edition the middle of a picture, prepared as for the
+    published weights, any other the whole of it. Its classes are those of a parent run, ImageNet's where torchvision's has
+    a thousand, or else numbers from 0. `weights` may be imagenet or imagenet-v2: then the net is torchvision's edition,
+    and the file is downloaded where the cache lacks it.
+    Raises RunError when there is no such run or file, ArchError for an unknown net or weights that do not fit,
+    WeightsError when nothing is published for the net, or it cannot be had.
     """
-    if weights is None:
+    if isinstance(weights, str) and weights in KINDS:
+        if Path(what).is_dir():
+            raise RunError(
+                f"{what}: --weights {weights} goes with the name of a net; a run has its own, so leave it out"
+            )
+        published = of_net(str(what), weights)
+        return known(published.net, published.get())
+    if weights is None or weights == NOTHING:
         if not Path(what).exists() and is_net(str(what)):
-            raise RunError(f"{what}: a net that knows nothing yet; --weights FILE would teach it, or name a run folder")
+            raise RunError(
+                f"{what}: a net that knows nothing yet; --weights FILE or imagenet would teach it, or name a run folder"
+            )
         return of_run(open_run(what))
     parent, origin = open_parent(weights)
     file = file_of(parent.where)
@@ -61,12 +77,19 @@ def known(what: str | Path, weights: str | Path | None = None) -> Known:
     notes = load_weights(net, file).notes
     if origin is not None:
         return replace(of_run(origin), where=str(what), net=net.eval(), notes=notes)
-    published = ours(str(what)).endswith("@torchvision")
-    scale = {"mean": IMAGENET[0], "std": IMAGENET[1], "fit": "crop"} if published and arch.input[0] == 3 else {}
-    spec = InputSpec(size=arch.input[1], channels=arch.input[0], **scale)  # type: ignore[arg-type]
+    theirs = arch.name.endswith("@torchvision")
+    spec = InputSpec(size=arch.input[1], channels=arch.input[0])
+    if theirs and arch.input[0] == 3:
+        like = resembling(arch.name, parent.sha256)
+        spec = prepared(like) if like else replace(spec, mean=IMAGENET[0], std=IMAGENET[1], fit="crop")
     width = classifier(arch).spec.out  # type: ignore[attr-defined]
-    classes = imagenet() if published and width == 1000 else tuple(map(str, range(width)))
+    classes = imagenet() if theirs and width == 1000 else tuple(map(str, range(width)))
     return Known(str(what), net.eval(), spec, classes, notes=notes)
+
+
+def prepared(file: Published) -> InputSpec:
+    """What published weights were measured on: the shorter side made `resize` px, and the middle `crop` px of that."""
+    return InputSpec(size=file.crop, zoom=file.crop / file.resize, fit="crop", mean=file.mean, std=file.std)
 
 
 def is_net(what: str) -> bool:

@@ -40,6 +40,7 @@ class Epoch:
     lr: float  # of its last step
     tally: Tally
     seconds: float
+    waited: float  # s, of them: for pictures to be read, decoded and augmented
 
 
 class Training:
@@ -64,17 +65,20 @@ class Training:
     def events(self) -> Iterator[Step | Epoch]:
         """Each step as it ends, and after the last step of an epoch the epoch."""
         while self.epochs_done < self.recipe.epochs:
-            start, total = perf_counter(), Tally()
+            start, total, waited = perf_counter(), Tally(), 0.0
             # Dropout draws from torch's generator: seeded here, its masks are a matter of the epoch alone.
             torch.manual_seed((self.recipe.seed * 1_000_003 + self.epochs_done) % 2**63)
             self.wake()
             first = self.epochs_done * len(self.batches)
-            for number, batch in enumerate(self.batches.epoch(self.epochs_done), start=first):
+            batches, asked = self.batches.epoch(self.epochs_done), perf_counter()
+            for number, batch in enumerate(batches, start=first):
+                waited += perf_counter() - asked
                 step = self.step(batch, number)
                 total += step.tally
                 yield step
+                asked = perf_counter()
             self.epochs_done += 1
-            yield Epoch(self.epochs_done, step.lr, total, perf_counter() - start)
+            yield Epoch(self.epochs_done, step.lr, total, perf_counter() - start, waited)
 
     def wake(self) -> None:
         """Training mode, except for what is frozen: its norms keep their running statistics, its dropout is off."""

@@ -5,11 +5,55 @@ from pathlib import Path
 
 from torch import nn
 
-from konvolut.errors import RunError
-from konvolut.nets.arch import Network
+from konvolut.errors import RunError, WeightsError
+from konvolut.nets.arch import Arch, Network
+from konvolut.nets.published import KINDS, of_net
 from konvolut.nets.weights import load_weights
 from konvolut.training.planned import Parent
 from konvolut.training.run import Run, open_run
+
+NOTHING = "none"  # what --weights calls a start from scratch
+LARGE = 64  # px: pictures of this side or more are worth weights that were trained on ImageNet
+
+Net = str | Path | Arch | nn.Module
+Weights = str | Path | None
+
+
+def starting(net: Net | None, weights: Weights, side: int, default: str) -> tuple[Net | None, Weights, list[str]]:
+    """The net and the file of weights that are meant, and in words why.
+
+    `weights` may be imagenet or imagenet-v2: the published file for `net`, or for `default` where none is named, which
+    is downloaded where the cache lacks it; the net is then torchvision's edition. It may be none, and that is nothing.
+    Where both are left open, pictures whose `side` is 64 px or more start from the file for `default`, if the cache
+    holds it. Anything else is left as it is. Raises WeightsError when nothing is published for the net, or cannot be had.
+    """
+    if weights == NOTHING:
+        return net, None, []
+    if isinstance(weights, str) and weights in KINDS:
+        if isinstance(net, Arch | nn.Module | Path) or str(net).casefold().endswith(".toml"):
+            raise WeightsError(
+                f"weights {weights!r}: they go by the name of a net, and this is a table or a module of your own;"
+                " `konvolut weights list` has the names"
+            )
+        file = of_net(net or default, weights)
+        why = f"net {file.net}: the edition that the published weights fit"
+        return file.net, file.get(), [] if net == file.net else [why]
+    if net is not None or weights is not None or side < LARGE:
+        return net, weights, []
+    file = of_net(default)
+    if (held := file.cached) is None:
+        return (
+            net,
+            None,
+            [f"from scratch: `konvolut weights get {file.net}` would fetch weights to start from ({file.mib:.0f} MiB)"],
+        )
+    return (
+        file.net,
+        held,
+        [
+            f"net {file.net}: the cache holds its published weights, trained on ImageNet; --weights none starts from scratch"
+        ],
+    )
 
 
 def open_parent(where: str | Path) -> tuple[Parent, Run | None]:

@@ -21,7 +21,7 @@ from konvolut.nets.names import ours
 from konvolut.nets.tables import read_table
 from konvolut.training.grounds import lines
 from konvolut.training.loop import Training
-from konvolut.training.parent import open_parent
+from konvolut.training.parent import open_parent, starting
 from konvolut.training.planned import Parent, Plan, Traits, of_arch, of_module, table
 from konvolut.training.recipe import Recipe, changed
 from konvolut.training.recipes import default_recipe
@@ -58,15 +58,20 @@ def plan(
     `net` is a name, a TOML file with a table, a table, or a module, which is trained as it is. `recipe` is taken as it
     is; without one the net's default is taken, and `settings` change single fields of either. With `size` (px) the
     table is not altered, and ArchError names the row that does not fit. `minutes` plans epochs, and a smaller size
-    where that is open too, from rates measured here on `device`. `weights`, a file or a run folder, is what the
-    training starts from: the table is then altered in its classifier alone, and what a parent run took, its child takes.
+    where that is open too, from rates measured here on `device`. `weights`, a file, a run folder or imagenet, is what
+    the training starts from: the table is then altered in its classifier alone, and what a parent run took, its child
+    takes. Left open, see `parent.starting`.
     """
     settings = dict(settings or {})
     refuse(settings, size, minutes)
     changed(recipe or Recipe(), settings)  # a misspelt field is said before anything that takes time
-    parent, run = open_parent(weights) if weights is not None else (None, None)
+    if changed(recipe or Recipe(), settings).exclude != images.exclude:
+        raise RecipeError("exclude: these pictures are open already; open_images(..., exclude=FILE) leaves some out")
     seen = look(images)
+    net, weights, why = starting(net, weights, seen.side, LARGE_NET)
+    parent, run = open_parent(weights) if weights is not None else (None, None)
     net, reasons = chosen(net, seen, run)
+    reasons = [*why, *reasons]
     if isinstance(net, nn.Module):
         found, traits = whole(net, seen, images, size, parent)
     else:
@@ -76,7 +81,16 @@ def plan(
         kind = "" if parent is None else "run" if run else "file"
         recipe, why = default_recipe(traits, images, settings, timed=minutes is not None, parent=kind)
         reasons += [*why, *lines(recipe, traits, settings)]
-    found = replace(found, recipe=changed(recipe, settings), reasons=tuple(reasons))
+        if run is not None:
+            recipe = replace(recipe, fit=run.card.input.fit, background=run.card.input.background)
+    recipe = changed(recipe, settings)
+    spec = replace(found.spec, fit=recipe.fit, background=recipe.background)
+    if run is None and seen.side >= 2 * spec.size:
+        spec = replace(spec, jpeg="scaled")
+        reasons.append(
+            f"JPEG files are decoded at a half, a quarter or an eighth where that leaves {spec.size} px, when serving too"
+        )
+    found = replace(found, recipe=recipe, spec=spec, reasons=tuple(reasons))
     return found if minutes is None else within(found, net, traits, images, minutes, device)
 
 
@@ -139,7 +153,7 @@ def tabled(
     mean, std = own_scale(seen, channels)
     reasons = []
     if parent is not None:
-        mean, std, why = parent_scale(run, base, (mean, std))
+        mean, std, why = parent_scale(run, base, (mean, std), parent.sha256)
         reasons.append(f"values less their mean over their deviation: {why}")
     if size is None:
         size, why = own_size(base, seen, channels, images) if parent is None else parent_size(run, base, seen, channels)
@@ -149,7 +163,7 @@ def tabled(
     arch, changes = table(net, fitted, (channels, size, size), len(images.classes))
     found = Plan(
         name=name, fitted=fitted, arch=arch, recipe=Recipe(), changes=changes, reasons=tuple(reasons), parent=parent,
-        spec=InputSpec(size=arch.input[1], channels=channels, mean=mean, std=std),
+        spec=replace(run.card.input if run else InputSpec(size=1), size=arch.input[1], channels=channels, mean=mean, std=std),
     )  # fmt: skip
     return found, of_arch(arch)
 

@@ -35,7 +35,7 @@ def predict(run: Run | Known, paths: Sequence[str], top: int = 1) -> tuple[list[
         held, names = [], []
         for file in files[start : start + BLOCK]:
             try:
-                held.append(preprocess(read(file), found.spec))
+                held.append(preprocess(read(file, **found.spec.decoding), found.spec))
                 names.append(str(file))
             except DataError as error:
                 refused.append(error)

@@ -10,9 +10,11 @@ import msgspec
 
 from konvolut.errors import RecipeError, nearest
 from konvolut.images.augment import Augment
+from konvolut.images.preprocess import FITS
 from konvolut.training.schedule import SCHEDULES
 
 CHOICES = {
+    "fit": FITS,
     "optimizer": ("sgd", "adamw"),
     "schedule": tuple(SCHEDULES),
     "init": ("he", "xavier", "xavier normal", "gaussian", "lecun"),
@@ -41,6 +43,9 @@ class Recipe:
     trunk: float = 1.0  # the learning rate of all but the classifier, as a factor of lr
     head_first: bool = False  # fit the classifier on cached features; what follows is kept if validation gains by it
     keep: str = "last"  # which weights the run keeps: last, or best on validation
+    exclude: str = ""  # a file of names to leave out, as `konvolut check --quarantine` writes it
+    fit: str = "pad"  # how a picture becomes a square: crop (its middle), pad (the whole of it) or stretch
+    background: int = 255  # the grey under what is transparent, and beside what is padded
     val: float = 0.1  # share of the training pictures set aside for validation where the data names none
     precision: str = "auto"  # of training: bf16 where the processor multiplies it natively, else fp32
     memory: str = "plain"  # of training: segments keeps few maps and computes the others twice
@@ -53,7 +58,8 @@ class Recipe:
                 raise RecipeError(f"{name} = {getattr(self, name)!r}{nearest(getattr(self, name), known)}")
         for name, low, high in (
             ("epochs", 1, 1e6), ("batch", 1, 1e6), ("lr", 0, 1e3), ("momentum", 0, 1), ("decay", 0, 1), ("warmup", 0, 1),
-            ("smoothing", 0, 1), ("clip", 0, 1e9), ("trunk", 0, 1e3), ("val", 0, 0.5), ("seed", 0, 2**63 - 1),
+            ("smoothing", 0, 1), ("clip", 0, 1e9), ("trunk", 0, 1e3), ("background", 0, 255), ("val", 0, 0.5),
+            ("seed", 0, 2**63 - 1),
         ):  # fmt: skip
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(f"{name} = {getattr(self, name):g}; it lies between {low:g} and {high:g}")

@@ -22,6 +22,7 @@ from torch import nn
 from konvolut.errors import KonvolutError, RunError
 from konvolut.images.imageset import ImageSet
 from konvolut.images.preprocess import InputSpec
+from konvolut.images.sources import open_images
 from konvolut.nets.arch import Arch, build, digest
 from konvolut.nets.tables import from_plain
 from konvolut.training.metrics import Evaluation
@@ -256,9 +257,16 @@ def described(images: ImageSet) -> dict[str, Any]:
         "digest": images.digest,
         "val": images.val,
         "seed": images.seed,
+        "exclude": images.exclude,
         "notes": list(images.notes),
         "counts": {role: split.counts(len(images.classes)) for role, split in images.splits.items()},
     }
+
+
+def opened_again(card: Card, where: str | None = None) -> ImageSet:
+    """The set a run was trained on, divided as then; `where` it lies now. Raises DataError when it cannot be opened."""
+    held = card.data
+    return open_images(where or held["where"], held["val"], held["seed"], held.get("exclude") or None)
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from konvolut.errors import ArchError
 from konvolut.images.imageset import ImageSet
 from konvolut.nets.arch import Arch, has_batch_norm
 from konvolut.nets.fit import unaltered_side
+from konvolut.nets.published import resembling
 from konvolut.training.planned import of_arch, table
 from konvolut.training.recipes import affordable
 from konvolut.training.run import Run
@@ -68,12 +69,16 @@ def own_scale(seen: Look, channels: int) -> Scale:
     return (round(fmean(seen.mean), 3),), (round(fmean(seen.std), 3),)
 
 
-def parent_scale(run: Run | None, arch: Arch, own: Scale) -> tuple[tuple[float, ...], tuple[float, ...], str]:
-    """Mean and deviation that somebody's weights expect, and whose they are."""
+def parent_scale(
+    run: Run | None, arch: Arch, own: Scale, sha256: str = ""
+) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    """Mean and deviation that somebody's weights expect, and whose they are. `sha256` is that of a file of weights."""
     if run is not None:
         return run.card.input.mean, run.card.input.std, f"as in {run.path}"
     if arch.name.endswith("@torchvision") and arch.input[0] == 3:
-        return *IMAGENET, "ImageNet's, as in the training of the published weights"
+        file = resembling(arch.name, sha256)
+        scale = (file.mean, file.std) if file else IMAGENET
+        return *scale, "as in the training of the published weights"
     return *own, "the pictures' own"
 
 

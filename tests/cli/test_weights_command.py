@@ -3,15 +3,20 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
+from serving import site
 from untidy import untidy
 
+from konvolut import fetch
 from konvolut.cli.weights import command
 from konvolut.errors import ArchError, WeightsError
+from konvolut.nets import published
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +39,35 @@ def test_list_has_address_counts_and_preprocessing():
     assert "6,624,904" in told
     assert "69.78" in told
     assert say("list", "zebra").exit_code == 1
+
+
+def test_get_downloads_once_and_says_where(here, monkeypatch):
+    """A server on this machine has other bytes in the place of ResNet-18's, and a list of files that leads there."""
+    body = b"weights" * 1000
+    monkeypatch.setenv("KONVOLUT_CACHE", str(here / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(fetch, "PAUSE", 0.0)
+    name = f"resnet18-{sha256(body).hexdigest()[:8]}.pth"
+    (real,) = (file for file in published.published() if file.net == "resnet-18@torchvision")
+    with site() as web:
+        found = replace(real, address=web.serve(f"/{name}", body, cut=3000), mib=0.007)
+        monkeypatch.setattr(published, "published", lambda: [found])
+        assert [one["cached"] for one in json.loads(say("list", "--json").stdout)] == [False]
+        web.files[f"/{name}"].body = body[::-1]
+        wrong = say("get", "resnet-18").exception
+        assert isinstance(wrong, WeightsError)
+        assert "3 times" in str(wrong)  # 7,000 bytes that always end after 3,000 are less than a chunk: nothing is kept
+        web.files[f"/{name}"].cut = None
+        assert "other bytes in its place" in str(say("get", "resnet-18").exception)
+        web.files[f"/{name}"].body = body
+        told = say("get", "resnet-18@torchvision")
+        assert told.stdout == f"{here / 'cache' / 'weights' / name}\n"
+        assert "no licence" in told.stderr
+        asked = len(web.asked)
+        assert say("get", name).stdout == told.stdout
+        assert len(web.asked) == asked
+    assert [one["cached"] for one in json.loads(say("list", "--json").stdout)] == [True]
+    assert "no imagenet-v2 weights" in str(say("get", "resnet-18", "--weights", "imagenet-v2").exception)
 
 
 def test_list_loads_no_torch():

@@ -157,11 +157,16 @@ def test_a_progressive_jpeg_cut_short_is_refused():
     [
         (b"", "an empty file; copy it again or remove it"),
         (b"hello", "not an image; JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image; JPEG, .* are read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image; JPEG, .* are read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing; save it as PNG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a PostScript drawing; save it as PNG"),
+        (b"%PDF-1.7\n", "a PDF document; save its pages as PNG"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "an AVIF picture; save it as PNG or JPEG"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2", "a video; save frames of it as PNG or JPEG"),
+        (b"\n<!DOCTYPE html><title>404</title>", "a web page, perhaps a server's word .*; download it again"),
+        (b"PK\3\4\x14\0", "a ZIP archive; unpack it"),
         (b"\x89PNG\r\n\x1a\n", "begins as PNG but its header is cut short or damaged; copy it again or remove it"),
     ],
-    ids=["empty", "text", "svg", "postscript", "bare signature"],
+    ids=["empty", "text", "svg", "postscript", "pdf", "avif", "video", "html", "zip", "bare signature"],
 )
 def test_what_is_no_image_is_refused_in_one_line_with_path_and_reason(data, reason):
     for door in (decode, measure):

@@ -8,6 +8,8 @@ from PIL import Image
 from untidy import CLASSES, album, paint, untidy
 
 from konvolut.errors import DataError, RecipeError
+from konvolut.images.packing import pack
+from konvolut.images.shards import Decoded
 from konvolut.images.sources import open_images
 
 # ---- folders with splits
@@ -117,8 +119,10 @@ def test_each_mistake_in_a_folder_is_one_line_with_what_would_work(tmp_path):
     assert told("bare") == f"bare/test: {works}, or move it away"
     album(tmp_path / "odd", {"cat": 2, "dog": 2}, first=9)
     (tmp_path / "odd" / "dog" / "x.jpg").write_text("<html>404</html>")
-    assert told("odd").startswith("odd/dog/x.jpg: not an image; JPEG, PNG")
-    assert "none': no such file or folder; give a folder with one folder of pictures a class, a CSV" in told("none")
+    assert told("odd").startswith("odd/dog/x.jpg: a web page")
+    assert "none': no such file or folder; give a folder with one folder of pictures a class, a pack, a CSV" in told(
+        "none"
+    )
     (tmp_path / "set.zip").write_bytes(b"PK")
     assert "set.zip: one file of a kind that holds no set; give a folder" in told("set.zip")
 
@@ -147,8 +151,7 @@ def test_a_share_outside_0_to_1_is_refused(tmp_path, val):
     [
         ("digit", "digit: no such folder, and no set of that name; did you mean 'digits'"),
         ("drawnhard", "did you mean 'drawn-hard'"),
-        ("mnist", "mnist: downloads are not included yet; give a folder that holds its four IDX files"),
-        ("cifar10", r"cifar10: downloads are not included yet; give an \.npz with x_train"),
+        ("mnst", "mnst: no such folder, and no set of that name; did you mean 'mnist'"),
         ("", "'': no such file or folder; give a folder"),
     ],
 )
@@ -184,3 +187,67 @@ def test_classes_that_speak_of_writing_or_of_sides_are_never_mirrored(tmp_path, 
     opened = open_images(album(tmp_path, dict.fromkeys(classes.split(), 2)))
     assert opened.mirrors == mirrors
     assert any(note.startswith("never mirrored: class") for note in opened.notes) != mirrors
+
+
+# ---- names that are left out
+
+
+def test_names_in_a_list_are_left_out_before_any_file_is_read(tmp_path):
+    album(tmp_path / "set", {"cat": 4, "dog": 4})
+    (tmp_path / "set" / "dog" / "bad.jpg").write_bytes(b"<html>404</html>")
+    (tmp_path / "list").write_text("# said by nobody\ndog/bad.jpg\ncat/1.png\ncow/7.png\n")
+    opened = open_images(tmp_path / "set", val=0.0, exclude=tmp_path / "list")
+    names = {name for split in opened.splits.values() for name in split.names}
+    assert names == {f"{label}/{i}.png" for label in ("cat", "dog") for i in range(4)} - {"cat/1.png"}
+    assert opened.notes[:2] == (
+        f"left out by {tmp_path / 'list'}: 2",
+        f"{tmp_path / 'list'}: 1 of its names are not in the data, the first 'cow/7.png'",
+    )
+    again = open_images(opened.where, opened.val, opened.seed, opened.exclude)
+    assert again.digest == opened.digest
+    assert open_images(album(tmp_path / "other", {"cat": 2, "dog": 2})).exclude == ""
+
+
+def test_pictures_without_a_file_are_left_out_by_their_number(tmp_path):
+    pictures = np.arange(8, dtype=np.uint8).repeat(12).reshape(8, 2, 2, 3)
+    np.savez(tmp_path / "a.npz", x_train=pictures, y_train=[0, 1] * 4, x_test=pictures + 9, y_test=[0, 1] * 4)
+    (tmp_path / "list").write_text("train/3\ntest/0\n")
+    opened = open_images(tmp_path / "a.npz", val=0.0, exclude=tmp_path / "list")
+    assert opened.splits["train"].names == tuple(f"train/{i}" for i in (0, 1, 2, 4, 5, 6, 7))
+    assert opened.splits["train"].picture(3).max() == 4
+    assert opened.splits["test"].names == tuple(f"test/{i}" for i in range(1, 8))
+    assert f"left out by {tmp_path / 'list'}: 2" in opened.notes
+
+
+@pytest.mark.parametrize("kind", ["folder", "arrays"])
+def test_a_list_that_leaves_nothing_of_a_class_or_of_a_part_is_refused(tmp_path, kind):
+    if kind == "folder":
+        where = tmp_path / "set"
+        album(where / "train", {"cat": 2, "dog": 2})
+        album(where / "test", {"cat": 1}, first=50)
+        cats, tests = ["train/cat/0.png", "train/cat/1.png"], ["test/cat/0.png"]
+    else:
+        where = tmp_path / "a.npz"
+        pictures = np.arange(4, dtype=np.uint8).repeat(4).reshape(4, 2, 2)
+        np.savez(where, x_train=pictures, y_train=[0, 0, 1, 1], x_test=pictures[:1], y_test=[0], classes=["cat", "dog"])
+        cats, tests = ["train/0", "train/1"], ["test/0"]
+    (tmp_path / "list").write_text("\n".join(cats))
+    with pytest.raises(DataError, match="list leaves out every training picture of 'cat'; shorten it"):
+        open_images(where, exclude=tmp_path / "list")
+    (tmp_path / "list").write_text("\n".join(tests))
+    with pytest.raises(DataError, match="list leaves out every picture of test; shorten it"):
+        open_images(where, exclude=tmp_path / "list")
+    with pytest.raises(DataError, match="gone: no such file"):
+        open_images(where, exclude=tmp_path / "gone")
+
+
+def test_a_pack_leaves_out_what_its_folder_does(tmp_path):
+    album(tmp_path / "set", {"cat": 9, "dog": 9})
+    pack(tmp_path / "set", tmp_path / "pack")
+    pack(tmp_path / "set", tmp_path / "arrays", Decoded(2, "pad"))
+    (tmp_path / "list").write_text("cat/3.png\n")
+    one, two, three = (open_images(tmp_path / name, exclude=tmp_path / "list") for name in ("set", "pack", "arrays"))
+    assert one.digest == two.digest != open_images(tmp_path / "set").digest
+    assert {role: split.names for role, split in three.splits.items()} == {
+        role: split.names for role, split in one.splits.items()
+    }

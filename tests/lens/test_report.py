@@ -245,7 +245,7 @@ def test_a_time_is_printed_in_units_one_can_read():
 def test_the_examples_made_anew_are_the_ones_of_the_run(tmp_path):
     rng = np.random.default_rng(0)
     held = {f"{i}.png": rng.integers(0, 256, (16, 16, 1), np.uint8) for i in range(12)}
-    split = Split(tuple(held), np.arange(12) % 2, tuple(held), held.__getitem__)
+    split = Split(tuple(held), np.arange(12) % 2, tuple(held), lambda name, **_: held[name])
     images = ImageSet("things", "things/", ("a", "b"), {"train": split})
     recipe = Recipe(epochs=1, batch=4, augment=Augment(flip=True, shift=0.2, rotate=15.0))
     course = Course(images, plan(images, "lenet", recipe), tmp_path / "run")

@@ -63,7 +63,7 @@ def test_a_look_is_at_no_more_pictures_than_it_says():
     images = made(20, count=127)
     train = images.splits["train"]
     load = train.load
-    spied = replace(train, load=lambda name: (reads.append(name), load(name))[1])
+    spied = replace(train, load=lambda name, **how: (reads.append(name), load(name, **how))[1])
     look(replace(images, splits={"train": spied}), most=64)
     assert len(reads) == 64
 
