@@ -127,7 +127,7 @@ def bars(
 
     data = alt.Data(values=[dict(row) for row in rows])
     down = alt.Y(f"{label}:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=220))
-    along = alt.X(f"{value}:Q", title=said(title), axis=alt.Axis(tickCount=6, format="~%" if share else "~g"))
+    along = alt.X(f"{value}:Q", title=said(title), axis=alt.Axis(tickCount=6, format="~%" if share else "~s"))
     layers = [alt.Chart(data).mark_bar(color=colour(name), size=11, opacity=0.85).encode(along, down)]
     if any("lower" in row for row in rows):
         layers.append(alt.Chart(data).mark_rule(color=INK["ink"][0], strokeWidth=1.2).encode(

@@ -199,7 +199,8 @@ class Page:
             bare = bare and not lines
             said_instead = escape(_printable(alt))
             if png:
-                held = f'<img src="data:image/png;base64,{b64encode(png).decode()}" alt="{said_instead}">'
+                kind = "jpeg" if png.startswith(b"\xff\xd8") else "png"
+                held = f'<img src="data:image/{kind};base64,{b64encode(png).decode()}" alt="{said_instead}">'
             else:
                 gone = marked(both("no picture"))
                 held = f'<span class="gone" role="img" aria-label="{said_instead}">{gone}</span>'

@@ -39,7 +39,8 @@ def run(words: list[str] | str, desk: Path) -> None:
     done = subprocess.run(
         words, cwd=desk, env={**os.environ, "PATH": path}, shell=isinstance(words, str), capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    found = 1 if words[:14] == "konvolut check" else 0  # the folder is untidy, and has a copy in it
+    assert done.returncode == found, done.stderr
 
 
 def test_both_languages_give_the_same_commands_and_code():

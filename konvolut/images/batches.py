@@ -20,7 +20,7 @@ from konvolut.images.imageset import Split
 from konvolut.images.preprocess import InputSpec, preprocess
 from konvolut.types import Labels, Pictures
 
-CACHED = 1 << 18  # values that stay in a processor's second cache, as float32
+CACHED = 1 << 20  # values that stay in a processor's second cache, as float32
 RAM_SHARE = 0.25  # of the machine's memory that held pictures may take; beyond it they live in a mapped file
 
 

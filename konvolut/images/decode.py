@@ -7,11 +7,12 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import Condition, Lock
+from typing import cast
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -32,6 +33,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # Pillow's JPEG 
 MEGAPIXELS = 40.0  # the most a header may promise, where KONVOLUT_MEGAPIXELS does not say: 120 MB once decoded
 HIGHEST = 178.0  # what Pillow opens at all
 SIDE = 30_000  # px, the longest side
+LARGEST = 1 << 30  # bytes of a file
 BAND = 1 << 20  # pixels that are converted at a time
 
 _ORIENTATION, _BITS, _PHOTOMETRIC, _SAMPLE = 0x0112, 258, 262, 339  # tags of TIFF 6.0 and EXIF
@@ -57,6 +59,8 @@ def read(path: Path, shrink: Shrink | None = None, background: int = 255) -> Pic
 def contents(path: Path) -> bytes:
     """The bytes of a file. Raises DataError when there is none, or it may not be read."""
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise DataError(f"{path}: {size / 1e9:.1f} GB; files of at most 1 GiB are read, so save the picture alone")
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give the path of a picture that exists") from None
@@ -78,7 +82,11 @@ def decode(
     """
     with _pillow(data, path), _opened(data, path, limit) as image:
         part = _part(image, shrink)
-        with ROOM.taken(image.size[0] * image.size[1] // part**2):
+        held = 2 if image.format == "WEBP" else 1  # Pillow's reader keeps the canvas twice more
+        with (
+            ROOM.taken(held * image.size[0] * image.size[1] // part**2),
+            closing(image),
+        ):  # errors would hold its pixels
             found = _by_simplejpeg(data, image, part)
             if found is None:
                 found = _by_pillow(data, image, part, path, background)
@@ -104,9 +112,9 @@ def describe(data: bytes, path: str, limit: int | None = None) -> Header:
     """What the header says; no pixel is decoded. Raises DataError as `measure` does."""
     with _pillow(data, path), _opened(data, path, limit) as image:
         turn = 1 if image.format == "PNG" and "exif" not in image.info else _orientation(image)  # it would decode first
-        width, height = image.size[::-1] if turn >= 5 else image.size
-        frames = 2 if getattr(image, "is_animated", False) else 1
-        return Header(image.format or "", image.mode, width, height, turn, frames)
+        width, height = image.size[::-1] if turn >= 5 and image.format != "TIFF" else image.size  # Pillow turns TIFF's
+        kind, mode = image.format or "", image.mode  # as the first frame has it
+        return Header(kind, mode, width, height, turn, _frames(image))
 
 
 def measure(data: bytes, path: str, limit: int | None = None) -> tuple[int, int]:
@@ -151,6 +159,7 @@ def _opened(data: bytes, path: str, limit: int | None) -> Image.Image:
             raise DataError(f"{path}: {kinds.HEIC}") from None
         register_heif_opener()
         formats = ("HEIF",)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have set it: half a picture is no picture
     image = Image.open(BytesIO(data), formats=formats)
     width, height = image.size
     limit = pixels() if limit is None else limit
@@ -189,7 +198,6 @@ def _by_simplejpeg(data: bytes, image: Image.Image, part: int) -> UInt8[ndarray,
 
 
 def _by_pillow(data: bytes, image: Image.Image, part: int, path: str, background: int) -> UInt8[ndarray, "h w 3"]:
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have set it: half a picture is no picture
     if part > 1:
         image.draft(None, (image.size[0] // part, image.size[1] // part))
     sixteen = image.mode == "RGB" and image.format == "PNG" and data[24] == 16  # bits a channel, in its header
@@ -221,13 +229,16 @@ def _ends_early(data: bytes, found: UInt8[ndarray, "h w 3"]) -> bool:
     corner = found[-1, -1] @ np.array([0.299, 0.587, 0.114])  # luma: the colours of whole blocks may reach over
     if min(abs(corner - 128), abs(corner - 64)) > 3:  # 64: of four inks, each at a half
         return False
+    small = _eighth(data)
+    if not set(small[-1, -1:].ravel().tolist()) <= {127, 128}:  # the same at whatever size `found` has
+        return False
     at = 2
     while (marker := _MARKER.search(data, at)) is not None and marker[0][-1] != 0xD9:
         at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
     if marker is None:
         return False
     longer = b"".join((data[: marker.start()], _JUNK, data[marker.start() :]))
-    return not np.array_equal(_eighth(data), _eighth(longer))
+    return not np.array_equal(small, _eighth(longer))
 
 
 def _eighth(data: bytes) -> UInt8[ndarray, "..."]:
@@ -314,8 +325,8 @@ def _deep(image: Image.Image, path: str, background: int) -> Convert:
     tags, signed, top = getattr(image, "tag_v2", {}), True, 1.0
     bits = 0
     if image.mode == "F":
-        low, high = image.getextrema()
-        if not (isinstance(low, float) and isinstance(high, float) and low >= 0 and high <= 1) or _has_nan(image):
+        low, high = cast(tuple[float, float], image.getextrema())
+        if not (low >= 0 and high <= 1):
             raise DataError(
                 f"{path}: floating-point values from {low:g} to {high:g}; only 0 to 1 has a known"
                 " range, so save it as 8 or 16 bit"
@@ -327,6 +338,8 @@ def _deep(image: Image.Image, path: str, background: int) -> Convert:
 
     def divided(band: Image.Image) -> UInt8[ndarray, "rows w 3"]:
         values: Shaped[ndarray, "rows w"] = np.asarray(band)
+        if band.mode == "F" and np.isnan(values).any():  # the extremes do not tell
+            raise DataError(f"{path}: values that are no numbers (NaN); save it as 8 or 16 bit")
         if bits == 32 and not signed:
             values = values.view(np.uint32)
         grey = np.clip(values / top, 0, 1)
@@ -340,8 +353,11 @@ def _deep(image: Image.Image, path: str, background: int) -> Convert:
     return divided
 
 
-def _has_nan(image: Image.Image) -> bool:
-    return not bool(np.isfinite(np.asarray(image)).all())
+def _frames(image: Image.Image) -> int:
+    try:
+        return 2 if getattr(image, "is_animated", False) else 1
+    except Exception:  # what follows a whole first frame and is broken is not a second one
+        return 1
 
 
 def _orientation(image: Image.Image) -> int:

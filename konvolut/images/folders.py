@@ -83,7 +83,7 @@ def _visible(folder: Path) -> tuple[list[Path], list[Path]]:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not _hidden(entry.name)), key=lambda entry: entry.name)
+            return sorted((entry for entry in found if not hidden(entry.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"{folder}: cannot be listed ({error.strerror}); give a folder you may open") from None
 
@@ -117,7 +117,7 @@ def _below(folder: Path) -> Iterator[tuple[Path, bool]]:
                 raise DataError(f"{path}: neither a file nor a folder; move it away")
 
 
-def _hidden(name: str) -> bool:
+def hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SYSTEM
 
 

@@ -51,7 +51,7 @@ def open_images(where: str | Path, val: float = 0.1, seed: int = 0, exclude: str
         path = Path(where).expanduser()
         given = _opened(path, text, val, seed, exclude)
         name = path.resolve().name
-    mirrors, reason = _mirrors(text, given.classes)
+    mirrors, reason = mirrors_of(text, given.classes)
     left_out = "" if exclude is None else str(exclude)
     return ImageSet(name, text, given.classes, given.splits, mirrors, given.notes + reason, val, seed, exclude=left_out)
 
@@ -174,7 +174,7 @@ def _unknown(text: str) -> DataError:
     return DataError(f"{text!r}: no such file or folder; give {_FORMS}")
 
 
-def _mirrors(where: str, classes: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
+def mirrors_of(where: str, classes: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
     """Does a picture keep its class when it is mirrored left to right? And, when not, a note with the reason."""
     if where.startswith("drawn") and where in MADE:
         from konvolut.images.drawn import MIRRORS

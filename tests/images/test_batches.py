@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from konvolut.errors import RecipeError
 from konvolut.images import batches as module
-from konvolut.images.batches import Batches, hold, in_order, normalise, room, unit
+from konvolut.images.batches import Batches, hold, in_order, normalise, room, seen, unit
 from konvolut.images.preprocess import InputSpec
 from konvolut.images.preprocess import normalise as reference
 from konvolut.images.sources import open_images
@@ -53,6 +53,17 @@ def test_training_and_serving_normalise_alike():
     assert ours.is_contiguous(memory_format=torch.channels_last)
     assert np.allclose(ours.numpy(), reference(pictures, spec), atol=1e-6)
     assert torch.equal(torch.cat(list(in_order(pictures, spec, pixels=8))), ours)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("cached", [1, 1 << 20])
+def test_values_made_a_few_pictures_at_a_time_are_the_same_to_the_bit_and_lie_the_same(channels, cached, monkeypatch):
+    monkeypatch.setattr(module, "CACHED", cached)
+    pictures = np.random.default_rng(0).integers(0, 256, (7, 5, 5, channels), dtype=np.uint8)
+    spec = InputSpec(size=5, channels=channels, mean=(0.2,), std=(0.3,))
+    plain, quick = normalise(unit(pictures), spec), seen(pictures, spec)
+    assert torch.equal(plain, quick)
+    assert plain.stride() == quick.stride()
 
 
 def test_held_pictures_are_those_of_the_split_in_memory_or_in_a_file(monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch.nn.functional import interpolate
 
 from konvolut.errors import RecipeError
@@ -99,3 +100,35 @@ def test_normalise_by_hand():
 def test_a_spec_that_cannot_be_met_is_refused(fields, message):
     with pytest.raises(RecipeError, match=message):
         InputSpec(**{"size": 8, **fields})
+
+
+def test_zoom_keeps_the_middle_as_resizing_and_then_cropping_does():
+    """224 of 256 px: what published weights were measured on."""
+    y, x = np.mgrid[:300, :400]
+    picture = np.stack([x * 0.6, y * 0.8, (x + y) * 0.3], -1).astype(np.uint8)
+    ours = preprocess(picture, InputSpec(size=224, fit="crop", zoom=224 / 256))
+    resized = Image.fromarray(picture).resize((round(400 * 256 / 300), 256), Image.Resampling.BICUBIC)
+    left = (resized.width - 224) // 2
+    theirs = np.asarray(resized.crop((left, 16, left + 224, 240)))
+    assert np.abs(ours.astype(int) - theirs).max() <= 2
+
+
+def test_the_background_is_what_was_asked_for_beside_a_padded_picture():
+    padded = preprocess(np.full((10, 20, 3), 9, np.uint8), InputSpec(size=20, background=77))
+    assert (padded[:5] == 77).all()
+    assert (padded[5:15] == 9).all()
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_a_picture_is_never_decoded_smaller_than_it_is_needed(fit):
+    spec = InputSpec(size=224, fit=fit)
+    for width, height in ((4000, 3000), (300, 2000), (224, 224), (100, 100), (449, 1000)):
+        factor = spec.shrink(width, height)
+        shorter, longer = sorted((width / factor, height / factor))
+        assert factor == 1 or (longer if fit == "pad" else shorter) >= 224 - 1e-9
+
+
+@pytest.mark.parametrize(("field", "value"), [("zoom", 0.0), ("zoom", 1.5), ("background", 256), ("jpeg", "half")])
+def test_a_spec_refuses_what_makes_no_sense(field, value):
+    with pytest.raises(RecipeError, match=f"{field} = "):
+        InputSpec(size=8, **{field: value})

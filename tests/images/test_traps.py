@@ -155,8 +155,7 @@ def test_folders_and_files_that_may_not_be_read_are_named(tmp_path):
     listing = "cannot be listed (Permission denied); give a folder you may open"
     lines = told.stdout.replace(f"{tmp_path}/", "").splitlines()
     assert lines[:4] == [
-        "DataError: root: cannot be opened (Permission denied); give a folder with one folder of pictures a class, "
-        "a pack, a CSV with the columns path,label, or an .npz",
+        f"DataError: root: {listing}",
         f"DataError: class/cat: {listing}",
         f"DataError: deep/cat/in: {listing}",
         "DataError: file/cat/0.png: cannot be read (Permission denied); give a file you may open",

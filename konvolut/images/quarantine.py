@@ -1,0 +1,95 @@
+"""A list of pictures to leave out: one name below the data's root a line, `#` before what is said about them. No torch.
+
+A line feed or carriage return in a name is written \\n or \\r, a backslash \\\\, and a `#` that begins a name \\#. Bytes that
+are not UTF-8 stay as they are.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from konvolut.errors import DataError
+
+HEADER = "# konvolut quarantine 1"  # a file that begins so is ours to replace
+
+
+def write(path: Path, names: Mapping[str, str], about: Iterable[str] = ()) -> Path:
+    """Write the names, each with why it is there, in their order; `about` are lines of comment above.
+
+    Replaces an earlier list whole. Raises DataError where `path` is any other file, or a folder.
+    """
+    if os.path.lexists(path) and not _is_list(path):
+        raise DataError(
+            f"{path}: already there and not a quarantine list; nothing is overwritten, so give another name"
+        )
+    lines = [HEADER, *(f"# {_one_line(line)}" for line in about)]
+    before = None
+    for name, why in names.items():
+        if why != before:
+            lines.append(f"# {_one_line(why)}")
+        lines.append(_written(name))
+        before = why
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def replaceable(path: Path) -> None:
+    """Raises DataError where a list may not be written: something else lies there."""
+    if os.path.lexists(path) and not _is_list(path):
+        raise DataError(
+            f"{path}: already there and not a quarantine list; nothing is overwritten, so give another name"
+        )
+
+
+def read(path: Path) -> tuple[str, ...]:
+    """The names in a list, in its order, each once. Raises DataError when there is no such file or a line makes no sense."""
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; `konvolut check DATA --quarantine {path}` writes one") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give a list of names, one a line") from None
+    if "\0" in text:
+        raise DataError(f"{path}: not a list of names; give a text file with one name a line")
+    lines = (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
+    return tuple(dict.fromkeys(_name(line, path) for line in lines if line and not line.startswith("#")))
+
+
+def _is_list(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.readline().rstrip() == HEADER.encode()
+    except OSError:
+        return False
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _written(name: str) -> str:
+    assert name, "a picture has a name"
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return "\\" + escaped if name.startswith(("#", "\ufeff")) else escaped
+
+
+def _name(line: str, path: Path) -> str:
+    parts, rest = [], iter(line)
+    for letter in rest:
+        meant = (
+            letter
+            if letter != "\\"
+            else {"n": "\n", "r": "\r", "\\": "\\", "#": "#", "\ufeff": "\ufeff"}.get(next(rest, ""))
+        )
+        if meant is None:
+            raise DataError(
+                f"{path}: {line!r}: a backslash stands before n, r, # or another; write \\\\ for one in a name"
+            )
+        parts.append(meant)
+    return "".join(parts)
