@@ -34,6 +34,7 @@ MEGAPIXELS = 40.0  # the most a header may promise, where KONVOLUT_MEGAPIXELS do
 HIGHEST = 178.0  # what Pillow opens at all
 SIDE = 30_000  # px, the longest side
 LARGEST = 1 << 30  # bytes of a file
+SCANS = 100  # of a JPEG: encoders write about ten, and each goes over the whole picture
 BAND = 1 << 20  # pixels that are converted at a time
 
 _ORIENTATION, _BITS, _PHOTOMETRIC, _SAMPLE = 0x0112, 258, 262, 339  # tags of TIFF 6.0 and EXIF
@@ -82,15 +83,20 @@ def decode(
     """
     with _pillow(data, path), _opened(data, path, limit) as image:
         part = _part(image, shrink)
+        jpeg = image.format in ("JPEG", "MPO")
+        if (
+            jpeg
+            and data.count(b"\xff\xda") > SCANS
+            and (scans := sum(m[0][-1] == 0xDA for m in _markers(data))) > SCANS
+        ):
+            raise DataError(f"{path}: a JPEG of {scans} scans; at most {SCANS} are decoded, so save it again")
         held = 2 if image.format == "WEBP" else 1  # Pillow's reader keeps the canvas twice more
-        with (
-            ROOM.taken(held * image.size[0] * image.size[1] // part**2),
-            closing(image),
-        ):  # errors would hold its pixels
+        room = ROOM.taken(held * image.size[0] * image.size[1] // part**2)
+        with room, closing(image):  # an error that is still looked at would hold its pixels
             found = _by_simplejpeg(data, image, part)
             if found is None:
                 found = _by_pillow(data, image, part, path, background)
-            if image.format in ("JPEG", "MPO") and _ends_early(data, found):
+            if jpeg and _ends_early(data, found):
                 raise DataError(f"{path}: cut short; copy it again or remove it")
             turn = _orientation(image)
             return found if turn == 1 else np.array(_upright(found, turn), order="C")
@@ -232,13 +238,21 @@ def _ends_early(data: bytes, found: UInt8[ndarray, "h w 3"]) -> bool:
     small = _eighth(data)
     if not set(small[-1, -1:].ravel().tolist()) <= {127, 128}:  # the same at whatever size `found` has
         return False
-    at = 2
-    while (marker := _MARKER.search(data, at)) is not None and marker[0][-1] != 0xD9:
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    marker = next((marker for marker in _markers(data) if marker[0][-1] == 0xD9), None)
     if marker is None:
         return False
     longer = b"".join((data[: marker.start()], _JUNK, data[marker.start() :]))
     return not np.array_equal(small, _eighth(longer))
+
+
+def _markers(data: bytes) -> Iterator[re.Match[bytes]]:
+    """The markers of a JPEG, to the end of its first picture; what their segments hold is passed over."""
+    at = 2
+    while (marker := _MARKER.search(data, at)) is not None:
+        yield marker
+        if marker[0][-1] == 0xD9:
+            return
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
 
 
 def _eighth(data: bytes) -> UInt8[ndarray, "..."]:

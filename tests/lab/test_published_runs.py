@@ -261,7 +261,7 @@ def labelled(
         labels = np.concatenate([np.array(begins), rest]).astype(np.int64)
         blank = np.arange(784, dtype=np.uint8).reshape(28, 28, 1)
         ids = tuple(str(i) for i in range(len(labels)))
-        splits[role] = Split(ids, labels, ids, lambda name, blank=blank: blank)
+        splits[role] = Split(ids, labels, ids, lambda name, blank=blank, **_: blank)
     return ImageSet("photos", "photos", tuple(names), splits)
 
 
