@@ -135,6 +135,7 @@ HARMS: dict[str, Harm] = {
 # ---- bombs: small files that ask for much
 
 
+@cache
 def bombs() -> dict[str, bytes]:
     """Sixteen of them; what is promised is either beyond the limits or just within them."""
     small = Image.new("RGB", (8, 8))

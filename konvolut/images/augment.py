@@ -9,9 +9,8 @@ from math import pi
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64, UInt8
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
-from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
@@ -45,6 +44,11 @@ class Augment:
             if not 0 <= value <= most:
                 raise RecipeError(f"{field.name} = {value}; it lies between 0 and {most:g}")
 
+    @property
+    def resamples(self) -> bool:
+        """Does a picture change place by fractions of a pixel?"""
+        return bool(self.rotate or self.scale or self.shear)
+
 
 @dataclass(frozen=True, slots=True)
 class Dice:
@@ -68,39 +72,6 @@ class Dice:
         return found.float()
 
 
-def moved(pictures: UInt8[ndarray, "n h w c"], how: Augment, dice: Dice) -> UInt8[ndarray, "n h w c"]:
-    """`shift` and `flip` as `augment` makes them, on bytes: whole pixels move, so nothing need be a float yet."""
-    _, height, width, _ = pictures.shape
-    found = _shifted(pictures, *steps(height, width, how.shift, dice)) if how.shift else pictures.copy()
-    if how.flip:
-        mirrored = np.flatnonzero((dice.unit(Stream.FLIP) < 0.5).numpy())
-        turned = torch.from_numpy(found[mirrored]).permute(0, 3, 1, 2).flip(3)
-        found[mirrored] = turned.permute(0, 2, 3, 1).numpy()
-    return found
-
-
-def _shifted(
-    pictures: UInt8[ndarray, "n h w c"], dy: Int64[ndarray, "n"], dx: Int64[ndarray, "n"]
-) -> UInt8[ndarray, "n h w c"]:
-    """Every row of a shifted picture is as many bytes on end as a row is long, so numpy gathers it by one copy."""
-    n, h, w, c = pictures.shape
-    dx = dx.clip(1 - w, w - 1)
-    most = int(np.abs(dx).max())
-    pool = np.empty((n * h * w + 2 * most, c), np.uint8)
-    pool[most : most + n * h * w] = pictures.reshape(-1, c)
-    rows = np.clip(np.arange(h) - dy[:, None], 0, h - 1) + h * np.arange(n)[:, None]  # (n, h)
-    starts = (rows * w + most - dx[:, None]).ravel()
-    spans = as_strided(np.ndarray((1,), f"V{w * c}", pool.data), (len(pool) - w + 1,), (c,), writeable=False)
-    found: UInt8[ndarray, "n h w c"] = spans[starts].view(np.uint8).reshape(n, h, w, c)
-    for step in np.unique(dx[dx != 0]):  # what came from a neighbouring row gives way to the repeated edge
-        which = np.flatnonzero(dx == step)
-        if step > 0:
-            found[which, :, :step] = found[which, :, step : step + 1]
-        else:
-            found[which, :, step:] = found[which, :, step - 1 : step]
-    return found
-
-
 def augment(
     images: Float[Tensor, "n c h w"], how: Augment, dice: Dice, colours: Float64[ndarray, "c c"] | None = None
 ) -> Float[Tensor, "n c h w"]:
@@ -108,7 +79,7 @@ def augment(
 
     `colours` are the set's principal colours (see `principal_colours`); `lighting` needs them.
     """
-    if how.rotate or how.scale or how.shear:
+    if how.resamples:
         images = affine(images, how, dice)
     else:
         images = shift(images, how.shift, dice) if how.shift else images

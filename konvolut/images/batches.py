@@ -4,23 +4,26 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from sys import getrefcount
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
 from konvolut.errors import RecipeError
-from konvolut.images.augment import Augment, Dice, augment, moved, principal_colours
-from konvolut.images.crops import Crops
+from konvolut.images.augment import Augment, Dice, augment, principal_colours
+from konvolut.images.crops import AHEAD, Crops
 from konvolut.images.dice import Stream, dice
 from konvolut.images.imageset import Split
+from konvolut.images.moves import Moves, fits, moved
 from konvolut.images.preprocess import InputSpec, preprocess
 from konvolut.types import Labels, Pictures
 
 CACHED = 1 << 20  # values that stay in a processor's second cache, as float32
+NOBODYS = 3  # references to an array that no tensor holds: the list, the loop and the count itself
 RAM_SHARE = 0.25  # of the machine's memory that held pictures may take; beyond it they live in a mapped file
 
 
@@ -43,6 +46,7 @@ class Batches:
     size: int  # pictures a step, at most
     seed: int = 0
     how: Augment = Augment()
+    _laid: list[Moves] = field(default_factory=list, init=False, repr=False)  # made once, when first needed
 
     def __post_init__(self) -> None:
         if self.size > len(self.labels):
@@ -61,36 +65,46 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Every picture once, in steps whose sizes differ by at most one: a short last batch would upset batch norm."""
-        colours = self.colours()
+        colours, pool = self.colours(), Pool()
         parts = np.array_split(self.order(number), len(self))
-        for index, pictures in zip(parts, self._taken(number, parts), strict=True):
-            images, how, dice = self._moved(pictures, number, index)
-            ready = (
-                seen(images, self.spec)
-                if how == Augment()
-                else normalise(augment(unit(images), how, dice, colours), self.spec)
-            )
+        for index, images in zip(parts, self._moved(number, parts), strict=True):
+            if self._later() == Augment():
+                ready = seen(images, self.spec, pool)
+            else:
+                ready = normalise(self._augmented(images, number, index, colours), self.spec)
             yield Batch(ready, torch.from_numpy(self.labels[index]), index)
 
     def first(self, count: int) -> Pictures:
         """The first pictures of the first epoch as the net sees them, before they are normalised."""
         index = self.order(0)[:count]
-        (pictures,) = self._taken(0, [index])
-        images, how, dice = self._moved(pictures, 0, index)
-        shown = augment(unit(images), how, dice, self.colours())
+        (images,) = self._moved(0, [index])
+        shown = self._augmented(images, 0, index, self.colours())
         return shown.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
 
-    def _taken(self, epoch: int, parts: list[Int64[ndarray, "n"]]) -> Iterator[Pictures]:
-        if isinstance(self.pictures, Crops):
-            return self.pictures.steps(epoch, parts)
-        return (self.pictures[index] for index in parts)
+    def _moved(self, epoch: int, parts: list[Int64[ndarray, "n"]]) -> Iterator[Pictures]:
+        """The pictures of each part, whole pixels moved where no finer change of place follows."""
+        how, held = self.how, self.pictures
+        moves = (how.shift or how.flip) and not how.resamples
+        if isinstance(held, Crops):
+            pictures = held.steps(epoch, parts)
+        elif moves and len(parts) > 1 and fits(held, how):
+            if not self._laid:
+                self._laid.append(Moves(held, how))
+            yield from (self._laid[0].take(index, Dice(self.seed, epoch, index)) for index in parts)
+            return
+        else:
+            pictures = (held[index] for index in parts)
+        for index, images in zip(parts, pictures, strict=True):  # nobody else has these
+            yield moved(images, how, Dice(self.seed, epoch, index)) if moves else images
 
-    def _moved(self, pictures: Pictures, epoch: int, index: Int64[ndarray, "n"]) -> tuple[Pictures, Augment, Dice]:
-        """Pictures whose whole pixels have moved, and what is left to do with them and by which luck."""
-        how, dice = replace(self.how, crop=0.0), Dice(self.seed, epoch, index)
-        if how.rotate or how.scale or how.shear:
-            return pictures, how, dice
-        return moved(pictures, how, dice), replace(how, shift=0.0, flip=False), dice
+    def _later(self) -> Augment:
+        """What is left to do with pictures that have been moved."""
+        return replace(self.how, crop=0.0) if self.how.resamples else replace(self.how, crop=0.0, shift=0.0, flip=False)
+
+    def _augmented(
+        self, images: Pictures, epoch: int, index: Int64[ndarray, "n"], colours: Float64[ndarray, "c c"] | None
+    ) -> Float[Tensor, "n c h w"]:
+        return augment(unit(images), self._later(), Dice(self.seed, epoch, index), colours)
 
     def colours(self) -> Float64[ndarray, "c c"] | None:
         """Principal colours of (at most 1,000 of) the pictures, where something is done with them."""
@@ -121,17 +135,32 @@ def normalise(images: Float[Tensor, "n c h w"], spec: InputSpec) -> Float[Tensor
     return rows.sub(mean).div_(std).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
-def seen(pictures: Pictures, spec: InputSpec) -> Float[Tensor, "n c h w"]:
+def seen(pictures: Pictures, spec: InputSpec, pool: "Pool | None" = None) -> Float[Tensor, "n c h w"]:
     """`normalise(unit(pictures))`, to the bit; some pictures at a time, so that each stays in the processor's cache."""
     n, h, w, c = pictures.shape
     if c == 1:
         return normalise(unit(pictures), spec)
     mean, std = (torch.tensor(values).expand(c).repeat(w) for values in (spec.mean, spec.std))
-    found, given = torch.empty(n * h, w * c), torch.from_numpy(pictures).view(n * h, w * c)
+    shape = (n * h, w * c)
+    found = torch.from_numpy((pool or Pool()).room(shape))
     rows = h * max(1, CACHED // (h * w * c))
-    for part, values in zip(found.split(rows), given.split(rows), strict=True):
+    for part, values in zip(found.split(rows), torch.from_numpy(pictures).view(shape).split(rows), strict=True):
         part.copy_(values).mul_(1 / 255).sub_(mean).div_(std)
     return found.view(n, h, w, c).permute(0, 3, 1, 2)
+
+
+class Pool:
+    """Rooms for batches that are used again once no tensor lies in them: new ones cost more than what is done in them."""
+
+    def __init__(self) -> None:
+        self._rooms: list[Float32[ndarray, ...]] = []
+
+    def room(self, shape: tuple[int, ...]) -> Float32[ndarray, "..."]:
+        for one in self._rooms:
+            if one.shape == shape and getrefcount(one) == NOBODYS:
+                return one
+        self._rooms = [*self._rooms[-AHEAD:], np.empty(shape, np.float32)]
+        return self._rooms[-1]
 
 
 def in_order(pictures: Pictures, spec: InputSpec, pixels: int = 1 << 20) -> Iterator[Float[Tensor, "n c h w"]]:

@@ -84,11 +84,7 @@ def decode(
     with _pillow(data, path), _opened(data, path, limit) as image:
         part = _part(image, shrink)
         jpeg = image.format in ("JPEG", "MPO")
-        if (
-            jpeg
-            and data.count(b"\xff\xda") > SCANS
-            and (scans := sum(m[0][-1] == 0xDA for m in _markers(data))) > SCANS
-        ):
+        if jpeg and (scans := _scans(data)) > SCANS:
             raise DataError(f"{path}: a JPEG of {scans} scans; at most {SCANS} are decoded, so save it again")
         held = 2 if image.format == "WEBP" else 1  # Pillow's reader keeps the canvas twice more
         room = ROOM.taken(held * image.size[0] * image.size[1] // part**2)
@@ -243,6 +239,12 @@ def _ends_early(data: bytes, found: UInt8[ndarray, "h w 3"]) -> bool:
         return False
     longer = b"".join((data[: marker.start()], _JUNK, data[marker.start() :]))
     return not np.array_equal(small, _eighth(longer))
+
+
+def _scans(data: bytes) -> int:
+    """How often a JPEG goes over its picture; at most that often, where it is little enough."""
+    most = data.count(b"\xff\xda")
+    return most if most <= SCANS else sum(marker[0][-1] == 0xDA for marker in _markers(data))
 
 
 def _markers(data: bytes) -> Iterator[re.Match[bytes]]:

@@ -14,7 +14,7 @@ from konvolut.training.run import write
 FOLDER = Path("runs") / "lab"
 DECIDES = (  # the rooms and files whose code has a say in what a measurement comes to, beside the study's own
     "blocks", "classic/features.py", "classic/geometry.py", "classic/kernels.py", "classic/machines.py", "classic/words.py",
-    "images/augment.py", "images/batches.py", "images/dice.py", "images/drawn.py", "images/preprocess.py",
+    "images/augment.py", "images/batches.py", "images/dice.py", "images/drawn.py", "images/moves.py", "images/preprocess.py",
     "lab/gauges.py", "lab/material.py", "lens/gradients.py", "nets/alexnet.py", "nets/arch.py", "nets/columns.py",
     "nets/fit.py", "nets/googlenet.py", "nets/lenet.py", "nets/nin.py", "nets/preact.py", "nets/resnet.py",
     "nets/variants.py", "nets/vgg.py", "training/evaluate.py", "training/loop.py", "training/loss.py",

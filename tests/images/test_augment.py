@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from konvolut.errors import RecipeError
 from konvolut.images import augment as module
-from konvolut.images.augment import Augment, Dice, augment, moved, principal_colours
+from konvolut.images.augment import Augment, Dice, augment, principal_colours
 
 PICTURES = torch.rand(16, 3, 12, 12, generator=torch.Generator().manual_seed(0))
 DICE = Dice(0, 0, np.arange(16))
@@ -123,17 +123,3 @@ def test_erase_blanks_one_square():
 def test_a_strength_out_of_range_is_refused(field, value):
     with pytest.raises(RecipeError, match=f"{field} = "):
         Augment(**{field: value})
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(
-    "how",
-    [Augment(flip=True), Augment(shift=0.13), Augment(shift=0.3, flip=True), Augment(shift=1.0), Augment()],
-    ids=str,
-)
-def test_bytes_move_as_their_values_do(channels, how):
-    held = np.random.default_rng(0).integers(0, 256, (40, 11, 9, channels), dtype=np.uint8)
-    before, dice = held.copy(), Dice(2, 5, np.arange(40))
-    values = augment(torch.from_numpy(held).permute(0, 3, 1, 2).float(), how, dice)
-    assert (moved(held, how, dice) == values.permute(0, 2, 3, 1).numpy()).all()
-    assert (held == before).all()

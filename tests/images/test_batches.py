@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from konvolut.errors import RecipeError
 from konvolut.images import batches as module
-from konvolut.images.batches import Batches, hold, in_order, normalise, room, seen, unit
+from konvolut.images.batches import Batches, Pool, hold, in_order, normalise, room, seen, unit
 from konvolut.images.preprocess import InputSpec
 from konvolut.images.preprocess import normalise as reference
 from konvolut.images.sources import open_images
@@ -74,3 +74,22 @@ def test_held_pictures_are_those_of_the_split_in_memory_or_in_a_file(monkeypatch
     monkeypatch.setattr(module, "RAM_SHARE", 0.0)
     assert isinstance(room((2, 2)), np.memmap)
     assert (hold(split, spec) == memory).all()
+
+
+def test_a_room_is_used_again_only_when_nobody_lies_in_it():
+    pool = Pool()
+    first = torch.from_numpy(pool.room((4, 6)))
+    view = first.view(2, 2, 6).permute(0, 2, 1)  # as a batch is
+    del first
+    assert pool.room((4, 6)).ctypes.data != view.data_ptr()
+    where = view.data_ptr()
+    del view
+    assert pool.room((4, 6)).ctypes.data == where
+
+
+def test_batches_that_are_kept_stay_what_they_were():
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 4, 4, 3), dtype=np.uint8)
+    batches = Batches(pictures, np.arange(30), InputSpec(size=4), 5)
+    kept = list(batches.epoch(0))
+    for batch in kept:
+        assert torch.equal(batch.images, normalise(unit(pictures[batch.index]), InputSpec(size=4)))
