@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from konvolut.images.augment import Augment
+    from konvolut.images.check import check
     from konvolut.images.imageset import ImageSet
+    from konvolut.images.packing import pack
     from konvolut.images.preprocess import InputSpec
     from konvolut.images.sources import open_images
     from konvolut.lab.conduct import run_claim
@@ -51,6 +53,7 @@ _WHERE = {  # public name -> the file it lives in, and its name there where that
     "alexnet": "nets.alexnet",
     "as_convolution": "nets.convolution",
     "build": "nets.open",
+    "check": "images.check",
     "convolved": "nets.convolution",
     "evaluate": "training.judge:evaluate_run",
     "facts": "nets.open",
@@ -62,6 +65,7 @@ _WHERE = {  # public name -> the file it lives in, and its name there where that
     "nin": "nets.nin",
     "open_images": "images.sources",
     "open_run": "training.run",
+    "pack": "images.packing",
     "preact": "nets.preact",
     "preact_cifar": "nets.preact",
     "predict": "training.predict",
@@ -83,8 +87,8 @@ _WHERE = {  # public name -> the file it lives in, and its name there where that
 }
 __all__ = [
     "Arch", "Augment", "Fact", "ImageSet", "InputSpec", "Recipe", "Run", "alexnet", "as_convolution", "build",
-    "convolved", "evaluate", "facts", "features", "fit", "googlenet", "load_weights", "narrow", "nin",
-    "open_images", "open_run", "preact", "preact_cifar", "predict", "read_table", "report", "resnet",
+    "check", "convolved", "evaluate", "facts", "features", "fit", "googlenet", "load_weights", "narrow", "nin",
+    "open_images", "open_run", "pack", "preact", "preact_cifar", "predict", "read_table", "report", "resnet",
     "resnet_cifar", "run_claim", "save_weights", "state_dict", "swap_block", "table", "train", "vgg", "with_depth",
     "with_norm", "with_stochastic_depth", "write_table",
 ]  # fmt: skip

@@ -2,11 +2,13 @@
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from io import BytesIO
 
 import numpy as np
+from jaxtyping import UInt16
+from numpy import ndarray
 from PIL import Image
 
 Harm = Callable[[bytearray, np.random.Generator], None]
@@ -23,6 +25,7 @@ def originals() -> tuple[tuple[str, bytes], ...]:
         kind: {"save_all": True, "append_images": [other.copy()]} for kind in ("MPO", "PNG", "WEBP", "GIF", "TIFF")
     }
     deep = Image.fromarray(chance.integers(0, 65536, (27, 40), dtype=np.uint16))
+    share = np.asarray(deep) / 65535
     clear = Image.merge("RGBA", [*picture.split(), other.convert("L")])
     return (
         ("baseline JPEG", encoded(picture, "JPEG", quality=85, exif=exif)),
@@ -48,15 +51,24 @@ def originals() -> tuple[tuple[str, bytes], ...]:
         ("JPEG TIFF", encoded(picture, "TIFF", compression="jpeg")),
         ("16-bit TIFF", encoded(deep, "TIFF", compression="tiff_adobe_deflate")),
         ("pages of TIFF", encoded(picture.copy(), "TIFF", **pages["TIFF"])),
+        ("16-bit RGB PNG", deep_png(np.stack([np.asarray(deep)] * 3, axis=-1))),
+        ("fax TIFF", encoded(picture.convert("1"), "TIFF", compression="group4")),
+        ("Lab TIFF", encoded(picture.convert("LAB"), "TIFF")),
+        ("TIFF of inks", encoded(picture.convert("CMYK"), "TIFF", compression="packbits")),
+        ("floating TIFF", encoded(Image.fromarray(np.float32(share)), "TIFF")),
+        ("floating PFM", encoded(Image.fromarray(np.float32(share)), "PPM")),
+        ("bitmap", encoded(picture.convert("1"), "BMP")),
+        ("plain PPM", b"P3 4 3 255\n" + b" ".join(b"%d" % value for value in picture.tobytes()[:36])),
         ("PPM", encoded(picture, "PPM")),
         ("PGM", encoded(deep, "PPM")),
     )
 
 
-def mutated(number: int) -> tuple[str, bytes]:
-    """(name, bytes) of a file that was whole until one to three kinds of harm came to it."""
+def mutated(number: int, whole: Sequence[tuple[str, bytes]] = ()) -> tuple[str, bytes]:
+    """(name, bytes) of a file that was one of `whole` (`originals`) until one to three kinds of harm came to it."""
     chance = np.random.default_rng((number, 5))
-    what, data = originals()[number % len(originals())]
+    whole = whole or originals()
+    what, data = whole[number % len(whole)]
     held, names = bytearray(data), []
     for _ in range(chance.choice((1, 1, 2, 3))):
         name = sorted(HARMS)[chance.integers(len(HARMS))]
@@ -125,10 +137,48 @@ def _behind(held: bytearray, chance: np.random.Generator) -> None:
     held += chance.bytes(int(chance.integers(1, 200)))
 
 
+def _mended(held: bytearray, chance: np.random.Generator) -> None:
+    """A PNG whose checksums hide the harm in one of its chunks; any other file just gets some flipped bits."""
+    parts = _chunks(held)
+    if not parts:
+        return _bits(held, chance)
+    which = int(chance.integers(len(parts)))
+    name, body = parts[which]
+    changed = bytearray(body) or bytearray(b"\0")
+    _bits(changed, chance)
+    parts[which] = (name, bytes(changed))
+    held[:] = png(*parts)
+    return None
+
+
+def _rearranged(held: bytearray, chance: np.random.Generator) -> None:
+    """A PNG of which two chunks changed places; of any other file, two pieces."""
+    parts = _chunks(held)
+    if not parts:
+        return _swapped(held, chance)
+    one, other = chance.integers(len(parts), size=2).tolist()
+    parts[one], parts[other] = parts[other], parts[one]
+    held[:] = png(*parts)
+    return None
+
+
+def _chunks(held: bytearray) -> list[tuple[bytes, bytes]]:
+    """What a PNG holds before its end, (name, body) each; nothing where it is none, or no whole one."""
+    found, at = [], 8
+    while held.startswith(b"\x89PNG") and at + 12 <= len(held):
+        end = at + 8 + int.from_bytes(held[at : at + 4], "big")
+        name = bytes(held[at + 4 : at + 8])
+        if end + 4 > len(held) or name == b"IEND":
+            break
+        found.append((name, bytes(held[at + 8 : end])))
+        at = end + 4
+    return found
+
+
 HARMS: dict[str, Harm] = {
     "bits flipped": _bits, "header edited": _header, "cut": _cut, "cut but ended": _cut_but_ended, "a piece lost": _lost,
     "a piece doubled": _doubled, "pieces swapped": _swapped, "a piece made flat": _flat, "junk put in": _junk,
-    "junk put behind": _behind,
+    "junk put behind": _behind, "harm under a good checksum": _mended, "parts rearranged": _rearranged,
 }  # fmt: skip
 
 
@@ -197,6 +247,15 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in (*chunks, (b"IEND", b""))
     )
+
+
+def deep_png(values: UInt16[ndarray, "h w 3"]) -> bytes:
+    """A PNG of 16-bit colour, which Pillow does not write, with some text and a hidden colour."""
+    height, width, _ = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+    text = b"Comment\0\0" + zlib.compress(b"words " * 40)
+    return png((b"IHDR", header), (b"tRNS", bytes(6)), (b"zTXt", text), (b"IDAT", rows))
 
 
 def tiff(*tags: tuple[int, int, int, int], following: int = 0) -> bytes:

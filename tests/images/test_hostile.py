@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,20 @@ def test_ten_thousand_harmed_files_are_pictures_or_refused_whichever_way_they_ar
     seen = looked_at(range(10_000), monkeypatch)
     assert seen.total() == 10_000
     assert min(seen.values()) > 2000
+
+
+def test_harmed_heic_files_are_pictures_or_refused(monkeypatch):
+    """By themselves: who has not installed the extra has the same numbers for all others."""
+    heif = pytest.importorskip("pillow_heif")
+    file = BytesIO()
+    heif.from_pillow(Image.radial_gradient("L").resize((64, 48)).convert("RGB")).save(file, quality=60)
+    whole = [("HEIC", file.getvalue())]
+    monkeypatch.setenv("PYTHONPATH", f"{HERE}:{HERE.parent}")
+    results = inspected(map(str, range(200)), lambda n: mutated(int(n), whole)[1], "test_hostile:verdicts")
+    for number, found in enumerate(results):
+        assert isinstance(found, dict), (mutated(number, whole)[0], found)
+        (why,) = {why for way, (why, _) in found.items() if way != "header"}
+        assert not why or (why.startswith(f"{number}: ") and why.isprintable())
 
 
 # ---- bombs
