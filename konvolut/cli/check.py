@@ -165,5 +165,5 @@ def summary(report: "Report", html: str | None, quarantine: str | None) -> None:
         click.echo(f"  konvolut check {data} --quarantine exclude.txt")
     if report.findings and html is None:
         click.echo(f"  konvolut check {data} --html check.html")
-    if not report.findings:
+    if quarantine is None and not report.quarantine():
         click.echo(f"  konvolut train {data}")

@@ -9,7 +9,7 @@ from hostile import mutated, originals
 from konvolut.errors import DataError
 from konvolut.images.batches import hold
 from konvolut.images.check import check
-from konvolut.images.decode import read
+from konvolut.images.decode import decode, read
 from konvolut.images.preprocess import InputSpec, preprocess
 from konvolut.images.sources import open_images
 
@@ -78,3 +78,10 @@ def test_three_doors_agree_on_ten_thousand_harmed_files(tmp_path):
     seen = agree(range(10_000), tmp_path)
     assert seen.total() == 10_000
     assert min(seen.values()) > 2000
+
+
+def test_a_door_that_lets_in_what_the_others_refuse_is_noticed(tmp_path, monkeypatch):
+    whole = decode(dict(originals())["PNG"], "x")
+    monkeypatch.setattr("test_doors.read", lambda path, **_: whole)
+    with pytest.raises(AssertionError, match="predict"):
+        agree(range(20), tmp_path)
