@@ -390,6 +390,22 @@ def test_sixteen_bits_of_either_order_are_divided_by_their_range():
     assert (decode(little, "x") == decode(big, "x")).all()
 
 
+@pytest.mark.parametrize(("kind", "channels"), [(b"P5", 1), (b"P6", 3)])
+@pytest.mark.parametrize("white", [1, 5, 100, 254, 255, 256, 4095, 65534, 65535])
+def test_a_ppm_is_divided_by_the_white_that_its_header_says(kind, channels, white):
+    luck = np.random.default_rng(2).integers(0, white + 1, (7, 5, channels), endpoint=False)
+    luck[0, 0], luck[6, 4] = 0, white
+    data = b"%s\n# a comment\n5 7\n%d\n" % (kind, white) + luck.astype("u1" if white < 256 else ">u2").tobytes()
+    assert abs(decode(data, "x") - luck * (255 / white)).max() <= 0.5 + 1e-9
+    assert (decode(data + b"more", "x") == decode(data, "x")).all()
+    with pytest.raises(DataError, match=r"^x: cut short; copy it again or remove it$"):
+        decode(data[:-1], "x")
+
+
+def test_a_value_above_white_is_white():
+    assert decode(b"P5 2 1 100\n\x64\xff", "x")[0].tolist() == [[255] * 3] * 2
+
+
 def test_a_value_that_is_no_number_is_refused():
     holed = np.full((9, 9), 0.5, np.float32)
     holed[4, 4] = np.nan

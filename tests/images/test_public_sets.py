@@ -1,5 +1,6 @@
 """Public sets: from a server on this machine into the cache, and read as their formats say."""
 
+import gzip
 import io
 import re
 import tarfile
@@ -35,7 +36,7 @@ def web():
 
 def tarball(files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, body in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(body)
