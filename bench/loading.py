@@ -40,7 +40,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from konvolut.images import crops
-from konvolut.images.augment import Augment, Dice, moved
+from konvolut.images.augment import Augment
 from konvolut.images.batches import Batches, hold
 from konvolut.images.crops import Crops
 from konvolut.images.files import Listing
@@ -153,8 +153,7 @@ def ours(pictures: Any, spec: InputSpec, how: Augment, floats: bool, batch: int 
     def as_bytes() -> Iterator[int]:
         number = next(numbers)
         parts = np.array_split(batches.order(number), len(batches))
-        for part, found in zip(parts, batches._taken(number, parts), strict=True):
-            yield len(moved(found, how, Dice(0, number, part)))
+        return (len(found) for found in batches._moved(number, parts))
 
     def as_floats() -> Iterator[int]:
         return (len(batch.labels) for batch in batches.epoch(next(numbers)))
