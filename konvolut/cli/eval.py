@@ -13,14 +13,14 @@ import click
 def command(run: str, weights: str | None, data: str, split: str | None, device: str, machine: bool) -> None:
     """How accurate RUN is on DATA, in all and for each class."""
     from konvolut.cli.out import as_json, as_table, percent
-    from konvolut.images.sources import open_images
+    from konvolut.images.sources import open_images, same
     from konvolut.language import _
     from konvolut.training.judge import evaluate_run, result
     from konvolut.training.known import known
     from konvolut.training.metrics import per_class
 
     opened = known(run, weights)
-    left_out = opened.exclude if data == opened.data else ""
+    left_out = opened.exclude if same(data, opened.data) else ""
     images = open_images(data, val=opened.val, seed=opened.seed, exclude=left_out or None)
     role = split or ("test" if "test" in images.splits else "val")
     found = evaluate_run(opened, images, role, device)

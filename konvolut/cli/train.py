@@ -25,7 +25,7 @@ import click
 @click.option("--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="Any recipe field; may be repeated.")
 @click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
 def command(data: str | None, resume: Path | None, machine: bool, **wishes: Any) -> None:
-    """Train a net on DATA: a folder of pictures, a CSV, an .npz, IDX files, or digits | drawn."""
+    """Train a net on DATA: a folder of pictures, a CSV, a pack, an .npz, IDX files, or digits, drawn, mnist, cifar10 ..."""
     from konvolut.cli.course import follow, prepare
 
     if data is None and resume is None:

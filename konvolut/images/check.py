@@ -24,7 +24,7 @@ from PIL import Image
 
 from konvolut.errors import DataError
 from konvolut.images import alike, shards
-from konvolut.images.decode import Header, decode, describe
+from konvolut.images.decode import Header, decode, describe, pixels
 from konvolut.images.division import Given
 from konvolut.images.files import Entry, Listing
 from konvolut.images.folders import hidden
@@ -235,6 +235,7 @@ def check(where: str | Path, told: Callable[[int, int], None] | None = None, wor
     told: called with how many pictures were looked at, and of how many. workers: processes that decode files (one a
     core). Raises DataError when `where` is no set at all.
     """
+    pixels()  # a limit that is no number is said once, and not of every picture
     text = f"./{where}" if isinstance(where, Path) and str(where) in MADE else str(where)
     path = Path(text).expanduser()
     listing = None if text in MADE else listed(path, text)

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from threading import Condition, Lock
 from typing import cast
 
@@ -60,7 +61,10 @@ def read(path: Path, shrink: Shrink | None = None, background: int = 255) -> Pic
 def contents(path: Path) -> bytes:
     """The bytes of a file. Raises DataError when there is none, or it may not be read."""
     try:
-        if (size := path.stat().st_size) > LARGEST:
+        found = path.stat()
+        if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):  # a pipe would be waited for
+            raise DataError(f"{path}: no file that holds a picture; give the path of one")
+        if (size := found.st_size) > LARGEST:
             raise DataError(f"{path}: {size / 1e9:.1f} GB; files of at most 1 GiB are read, so save the picture alone")
         return path.read_bytes()
     except FileNotFoundError:

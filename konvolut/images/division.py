@@ -1,7 +1,7 @@
 """Which pictures train, choose and test: what a source gave is completed, by content and never by name or order."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from konvolut.errors import DataError
@@ -17,6 +17,7 @@ class Given:
     classes: tuple[str, ...]
     splits: dict[str, Split]
     notes: tuple[str, ...] = ()
+    fit: str = ""  # how the pictures became squares, where they are squares already
 
 
 def complete(given: Given, where: str, val: float, seed: int) -> Given:
@@ -36,7 +37,7 @@ def complete(given: Given, where: str, val: float, seed: int) -> Given:
     for name, count in zip(given.classes, splits["train"].counts(len(given.classes)), strict=True):
         if count == 0:
             raise DataError(f"{where}: class {name!r} has no picture to train on; give it some that no other class has")
-    return Given(given.classes, splits, (*notes, *_absences(given.classes, splits), *_copies(splits)))
+    return replace(given, splits=splits, notes=(*notes, *_absences(given.classes, splits), *_copies(splits)))
 
 
 def taken(hashes: tuple[str, ...], labels: list[int], share: float, key: str) -> set[str]:

@@ -65,6 +65,7 @@ class ImageSet:
     )
     seed: int = 0
     exclude: str = ""  # the file of names that were left out, where there is one
+    fit: str = ""  # how the pictures became squares, where they came as squares
 
     @property
     def digest(self) -> str:

@@ -7,6 +7,7 @@ are not UTF-8 stay as they are.
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from stat import S_ISREG
 
 from konvolut.errors import DataError
 
@@ -50,6 +51,8 @@ def replaceable(path: Path) -> None:
 def read(path: Path) -> tuple[str, ...]:
     """The names in a list, in its order, each once. Raises DataError when there is no such file or a line makes no sense."""
     try:
+        if not S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise DataError(f"{path}: not a file; give a list of names, one a line")
         text = path.read_bytes().decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; `konvolut check DATA --quarantine {path}` writes one") from None

@@ -166,7 +166,7 @@ class Pack:
         splits = {role: replace(split, load=self.array) for role, split in found.splits.items()}
         how = self.index.decoded
         note = f"decoded beforehand to {how.size} x {how.size} px, {how.fit}: what that cost in detail is lost"
-        return Given(found.classes, splits, (*found.notes, note))
+        return Given(found.classes, splits, (*found.notes, note), how.fit)
 
     def identified(self, given: Given) -> Given:
         """`given` with the hashes of the arrays: what is trained on differs from the files, and so does the digest."""

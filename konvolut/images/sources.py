@@ -53,7 +53,25 @@ def open_images(where: str | Path, val: float = 0.1, seed: int = 0, exclude: str
         name = path.resolve().name
     mirrors, reason = mirrors_of(text, given.classes)
     left_out = "" if exclude is None else str(exclude)
-    return ImageSet(name, text, given.classes, given.splits, mirrors, given.notes + reason, val, seed, exclude=left_out)
+    return ImageSet(
+        name,
+        text,
+        given.classes,
+        given.splits,
+        mirrors,
+        given.notes + reason,
+        val,
+        seed,
+        exclude=left_out,
+        fit=given.fit,
+    )
+
+
+def same(one: str, other: str) -> bool:
+    """Do two names mean the same data, however they are spelt?"""
+    return one == other or (
+        not {one, other} & set(MADE) and Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
+    )
 
 
 def listed(path: Path, text: str, exclude: str | Path | None = None) -> files.Listing | None:

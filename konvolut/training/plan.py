@@ -84,6 +84,13 @@ def plan(
         if run is not None:
             recipe = replace(recipe, fit=run.card.input.fit, background=run.card.input.background)
     recipe = changed(recipe, settings)
+    if images.fit:  # the pictures were made squares before they came here, and so must those be that are answered for
+        for field, made in (("fit", images.fit), ("background", 255)):
+            if settings.get(field, made) != made:
+                raise RecipeError(
+                    f"{field} = {settings[field]}: these pictures were decoded with {field} {made}; pack them anew"
+                )
+        recipe = replace(recipe, fit=images.fit, background=255)
     spec = replace(found.spec, fit=recipe.fit, background=recipe.background)
     if run is None and seen.side >= 2 * spec.size:
         spec = replace(spec, jpeg="scaled")

@@ -1,15 +1,21 @@
 """From `--set` to the pictures a net is trained on: crops, squares, what is left out, and what a later process opens again."""
 
 import json
+import os
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from untidy import album
 
-from konvolut.errors import RecipeError
+from konvolut.cli.eval import command
+from konvolut.errors import DataError, RecipeError
 from konvolut.images.batches import hold
 from konvolut.images.crops import Crops
+from konvolut.images.decode import read
+from konvolut.images.packing import pack
+from konvolut.images.shards import Decoded
 from konvolut.images.sources import open_images
 from konvolut.training.course import Course, train
 from konvolut.training.judge import evaluate_run
@@ -44,6 +50,9 @@ def test_what_is_excluded_is_left_out_now_and_when_the_set_is_opened_again(photo
     again = opened_again(open_run(run.path).card)
     assert again.digest == images.digest
     assert of_run(run).exclude == str(out)
+    for spelt in (photos, f"{photos}/", f"{photos.parent}/./photos"):
+        told = CliRunner().invoke(command, [str(run.path), str(spelt), "--json"])
+        assert json.loads(told.stdout)["n"] == len(images.splits["test"])
     with pytest.raises(RecipeError, match=r"open_images\(\.\.\., exclude=FILE\) leaves some out"):
         plan(images, "lenet", settings=CHEAP)
 
@@ -86,9 +95,27 @@ def test_random_crops_train_validate_and_resume_to_the_same_weights(photos, tmp_
     assert all(0 <= entry["waited"] <= entry["seconds"] for entry in log)
 
 
-def test_a_pack_trains_to_the_weights_of_its_folder(photos, tmp_path):
-    from konvolut.images.packing import pack
+def test_a_pack_of_squares_trains_to_what_its_folder_is_answered_by(photos, tmp_path):
+    (photos / "dog" / "5.jpg").unlink()
+    pack(photos, tmp_path / "squares", Decoded(32, "crop"))
+    squares = open_images(tmp_path / "squares")
+    run = train(squares, "lenet", size=32, out=tmp_path / "run", **CHEAP)
+    assert (run.card.input.fit, run.card.recipe.fit) == ("crop", "crop")
+    theirs, ours = (evaluate_run(run, images).logits for images in (squares, open_images(photos)))
+    assert np.allclose(theirs, ours, atol=1e-6)
+    with pytest.raises(RecipeError, match="fit = stretch: these pictures were decoded with fit crop"):
+        plan(squares, "lenet", settings={**CHEAP, "fit": "stretch"})
 
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="no file that holds a picture"):
+        read(tmp_path / "pipe")
+    with pytest.raises(DataError, match="not a file; give a list of names"):
+        open_images(album(tmp_path / "set", {"cat": 4, "dog": 4}), exclude=tmp_path / "pipe")
+
+
+def test_a_pack_trains_to_the_weights_of_its_folder(photos, tmp_path):
     (photos / "dog" / "5.jpg").unlink()
     pack(photos, tmp_path / "packed")
     weights = []
