@@ -70,6 +70,13 @@ def test_the_figures_are_those_of_the_stored_results():
     for where in ("digits", "stamps"):
         gains = [100 * gain for gain in stored["finetune"]["gains"][f"{where}, tuned"]]
         told += [f"{abs(fmean(gains)):.1f}", f"{stdev(gains):.1f}"]
+    loading, runs = stored["loading"], [run["ours"] for run in stored["duplicates"]["runs"].values()]
+    for case, loader in (("500x375", "b"), ("4000x3000", "b"), ("500x375", "d, moved"), ("small", "small")):
+        ratios = loading[case]["float"]["ratios"][loader]
+        told += [f"{fmean(ratios):.1f}", f"{stdev(ratios):.1f}"]
+    recalls = {kind: fmean(run["recall"][kind] for run in runs) for kind in runs[0]["recall"]}
+    told += [f"{min(recalls[kind] for kind in ('jpeg', 'webp', 'resized', 'brightened', 'contrast')):.3f}"]
+    told += [f"{recalls['cropped']:.3f}", f"{fmean(run['precision'] for run in runs):.3f}"]
     assert re.findall(r"\d+\.\d+", ENGLISH.partition("<!-- figures -->")[2].partition("\n\n")[0]) == told
 
 
