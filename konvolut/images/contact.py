@@ -1,5 +1,6 @@
 """What `check` found, as one HTML page: counts, and contact sheets of the pictures it is about. No torch."""
 
+import os
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -60,8 +61,8 @@ def replaceable(path: Path) -> None:
     """Raises DataError where a page may not be written: something else lies there."""
     if path.is_dir():
         raise DataError(f"{path}: a folder; name a file")
-    if path.is_file():
-        held = path.read_bytes()
+    if os.path.lexists(path):  # a pipe, a device or a link to nothing is no page either, and is not opened
+        held = path.read_bytes() if path.is_file() else b""
         if not (held.startswith(b"<!doctype html>") and b'<p class="kicker">Konvolut</p>' in held):
             raise DataError(
                 f"{path}: already there and not a page of Konvolut; nothing is overwritten, so give another name"

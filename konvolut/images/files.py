@@ -65,7 +65,7 @@ def given(listing: Listing, where: str) -> Given:
         hashes = [listing.hashes[name] for name in names]
     else:
         with ThreadPoolExecutor(READERS) as readers:
-            hashes = list(readers.map(partial(_fingerprint, listing), names))
+            hashes = list(readers.map(partial(fingerprint, listing), names))
     found: dict[str, list[int]] = {}
     for place, entry in enumerate(ordered):
         found.setdefault(entry.role, []).append(place)
@@ -81,7 +81,8 @@ def given(listing: Listing, where: str) -> Given:
     return Given(classes, splits, listing.notes)
 
 
-def _fingerprint(listing: Listing, name: str) -> str:
+def fingerprint(listing: Listing, name: str) -> str:
+    """SHA-256 of a picture's contents, whose header is looked at. Raises DataError when they do not begin as an image."""
     if name in listing.hashes:
         return listing.hashes[name]
     data = listing.contents(name)

@@ -21,7 +21,7 @@ import numpy as np
 
 from konvolut.errors import DataError
 from konvolut.images import files
-from konvolut.images.decode import decode, describe, measure
+from konvolut.images.decode import decode, describe
 from konvolut.images.preprocess import InputSpec, preprocess
 from konvolut.images.shards import INDEX, ROLES, SHARD, Decoded, Index, Shard, as_text, holds_pack, npy_head, read_index
 from konvolut.images.sources import MADE, listed
@@ -129,16 +129,11 @@ def _planned(listing: files.Listing, where: str, tell: Tell) -> tuple[tuple[str,
     hashes = dict(listing.hashes)
     unknown = [name for name in names if name not in hashes]
 
-    def fingerprint(name: str) -> str:
-        data = listing.contents(name)
-        measure(data, listing.called(name))
-        return sha256(data).hexdigest()
-
     with ThreadPoolExecutor(files.READERS) as threads:
         for start in range(0, len(unknown), _AHEAD):
             some = unknown[start : start + _AHEAD]
             with _way_out(where):
-                hashes.update(zip(some, threads.map(fingerprint, some), strict=True))
+                hashes.update(zip(some, threads.map(partial(files.fingerprint, listing), some), strict=True))
             tell("reading", start + len(some), len(unknown))
     given = files.given(replace(listing, hashes=hashes), where)
     rows: list[_Row] = []

@@ -19,10 +19,7 @@ def write(path: Path, names: Mapping[str, str], about: Iterable[str] = ()) -> Pa
 
     Replaces an earlier list whole. Raises DataError where `path` is any other file, or a folder.
     """
-    if os.path.lexists(path) and not _is_list(path):
-        raise DataError(
-            f"{path}: already there and not a quarantine list; nothing is overwritten, so give another name"
-        )
+    replaceable(path)
     lines = [HEADER, *(f"# {_one_line(line)}" for line in about)]
     before = None
     for name, why in names.items():
@@ -66,6 +63,8 @@ def read(path: Path) -> tuple[str, ...]:
 
 def _is_list(path: Path) -> bool:
     try:
+        if not S_ISREG(path.stat().st_mode):
+            return False
         with path.open("rb") as file:
             return file.readline().rstrip() == HEADER.encode()
     except OSError:

@@ -11,6 +11,7 @@ from untidy import album
 
 from konvolut.cli.eval import command
 from konvolut.errors import DataError, RecipeError
+from konvolut.images import contact, quarantine
 from konvolut.images.batches import hold
 from konvolut.images.crops import Crops
 from konvolut.images.decode import read
@@ -113,6 +114,9 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
         read(tmp_path / "pipe")
     with pytest.raises(DataError, match="not a file; give a list of names"):
         open_images(album(tmp_path / "set", {"cat": 4, "dog": 4}), exclude=tmp_path / "pipe")
+    for replaceable in (quarantine.replaceable, contact.replaceable):
+        with pytest.raises(DataError, match="already there"):
+            replaceable(tmp_path / "pipe")
 
 
 def test_a_pack_trains_to_the_weights_of_its_folder(photos, tmp_path):
