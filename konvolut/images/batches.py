@@ -22,7 +22,8 @@ from konvolut.images.moves import Moves, fits, moved
 from konvolut.images.preprocess import InputSpec, preprocess
 from konvolut.types import Labels, Pictures
 
-CACHED = 1 << 20  # values that stay in a processor's second cache, as float32
+CACHED = 1 << 20  # values that stay in the processors' second caches, as float32
+ALONE = (1 << 15) - 1  # values that torch goes through on the thread it is called from
 NOBODYS = 3  # references to an array that no tensor holds: the list, the loop and the count itself
 RAM_SHARE = 0.25  # of the machine's memory that held pictures may take; beyond it they live in a mapped file
 
@@ -66,10 +67,11 @@ class Batches:
     def epoch(self, number: int) -> Iterator[Batch]:
         """Every picture once, in steps whose sizes differ by at most one: a short last batch would upset batch norm."""
         colours, pool = self.colours(), Pool()
+        busy = isinstance(self.pictures, Crops)  # threads of torch's would wait for those that decode, at every step
         parts = np.array_split(self.order(number), len(self))
         for index, images in zip(parts, self._moved(number, parts), strict=True):
             if self._later() == Augment():
-                ready = seen(images, self.spec, pool)
+                ready = seen(images, self.spec, pool, ALONE if busy else CACHED)
             else:
                 ready = normalise(self._augmented(images, number, index, colours), self.spec)
             yield Batch(ready, torch.from_numpy(self.labels[index]), index)
@@ -135,17 +137,19 @@ def normalise(images: Float[Tensor, "n c h w"], spec: InputSpec) -> Float[Tensor
     return rows.sub(mean).div_(std).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
-def seen(pictures: Pictures, spec: InputSpec, pool: "Pool | None" = None) -> Float[Tensor, "n c h w"]:
-    """`normalise(unit(pictures))`, to the bit; some pictures at a time, so that each stays in the processor's cache."""
+def seen(
+    pictures: Pictures, spec: InputSpec, pool: "Pool | None" = None, values: int = CACHED
+) -> Float[Tensor, "n c h w"]:
+    """`normalise(unit(pictures))`, to the bit; some `values` at a time, so that they stay in the processor's cache."""
     n, h, w, c = pictures.shape
     if c == 1:
         return normalise(unit(pictures), spec)
     mean, std = (torch.tensor(values).expand(c).repeat(w) for values in (spec.mean, spec.std))
     shape = (n * h, w * c)
     found = torch.from_numpy((pool or Pool()).room(shape))
-    rows = h * max(1, CACHED // (h * w * c))
-    for part, values in zip(found.split(rows), torch.from_numpy(pictures).view(shape).split(rows), strict=True):
-        part.copy_(values).mul_(1 / 255).sub_(mean).div_(std)
+    rows = max(1, values // (w * c))
+    for part, some in zip(found.split(rows), torch.from_numpy(pictures).view(shape).split(rows), strict=True):
+        part.copy_(some).mul_(1 / 255).sub_(mean).div_(std)
     return found.view(n, h, w, c).permute(0, 3, 1, 2)
 
 

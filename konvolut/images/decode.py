@@ -98,7 +98,7 @@ def decode(
                 found = _by_hand(data, image, path)
             if found is None:
                 found = _by_pillow(data, image, part, path, background)
-            if jpeg and _ends_early(data, found):
+            if jpeg and _ends_early(data, found, part):
                 raise DataError(f"{path}: cut short; copy it again or remove it")
             turn = _orientation(image)
             return found if turn == 1 else np.array(_upright(found, turn), order="C")
@@ -249,14 +249,13 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # not a stuffed byte or a r
 _JUNK = b"".join(bytes(range(1, 255, 3)) + bytes((0xFF, 0xD0 + n)) for n in range(8))  # and every restart
 
 
-def _ends_early(data: bytes, found: UInt8[ndarray, "h w 3"]) -> bool:
+def _ends_early(data: bytes, found: UInt8[ndarray, "h w 3"], part: int) -> bool:
     """Does a JPEG end in order before its last blocks are told? A decoder leaves those a middle grey and says nothing.
 
     Only a corner of that grey is looked into: what is put before the end marker changes the picture where blocks are
     still to come, and nowhere else.
     """
-    corner = found[-1, -1] @ np.array([0.299, 0.587, 0.114])  # luma: the colours of whole blocks may reach over
-    if min(abs(corner - 128), abs(corner - 64)) > 3:  # 64: of four inks, each at a half
+    if not _grey_corner(found, part):
         return False
     small = _eighth(data)
     if not set(small[-1, -1:].ravel().tolist()) <= {127, 128}:  # the same at whatever size `found` has
@@ -266,6 +265,21 @@ def _ends_early(data: bytes, found: UInt8[ndarray, "h w 3"]) -> bool:
         return False
     longer = b"".join((data[: marker.start()], _JUNK, data[marker.start() :]))
     return not np.array_equal(small, _eighth(longer))
+
+
+def _grey_corner(found: UInt8[ndarray, "h w 3"], part: int) -> bool:
+    """May the last block of a picture decoded at a `part` of its size have gone untold? Nearly every picture: no.
+
+    By luma, as colours of whole blocks may reach over; 64 is what four inks give, each at a half.
+    """
+    block = 8 // part
+    rows, columns = (max(1, min(block // 2, (side - 1) % block)) for side in found.shape[:2])
+    red, green, blue = found[-1, -1].tolist()
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    grey = 128 if abs(luma - 128) <= 3 else 64
+    if abs(luma - grey) > 3:
+        return False
+    return bool((np.abs(found[-rows:, -columns:] @ np.array([0.299, 0.587, 0.114]) - grey) <= 3).all())
 
 
 def _scans(data: bytes, image: Image.Image) -> int:
