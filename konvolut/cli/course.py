@@ -1,9 +1,12 @@
 """What `train` shows while it works, and at the end."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
+from signal import SIGINT, SIGTERM, signal
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +22,7 @@ from konvolut.language import _
 from konvolut.lens.ledger import as_rows, ledger
 from konvolut.lens.report import write_report
 from konvolut.training.course import Course, resume
+from konvolut.training.known import refuse_misspelt
 from konvolut.training.loop import Epoch, Step
 from konvolut.training.plan import plan
 from konvolut.training.recipe import Recipe, assignments, changed, read
@@ -28,12 +32,14 @@ from konvolut.training.run import Run, free_folder, open_run, opened_again
 
 def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> Course:
     """The course that the words ask for: a new one, or the rest of a stopped one."""
+    every = {"seconds": 60 * wishes.pop("checkpoint_minutes"), "steps": wishes.pop("checkpoint_steps")}
     if stopped is not None:
         given = [name for name, value in wishes.items() if value and name != "device"]
         if given:
             raise RecipeError(f"--resume {stopped}: a resumed run keeps its settings; leave out --{given[0]}")
         run = open_run(stopped)
-        return resume(run, opened_again(run.card, data), wishes["device"])
+        return resume(run, opened_again(run.card, data), wishes["device"], **every)
+    refuse_misspelt(wishes["weights"] or "")
     named = d2l(wishes["net"] or "") if wishes["recipe"] == "d2l" else None  # a file of that name is ./d2l
     settings = read(Path(wishes["recipe"])) if wishes["recipe"] and not named else {}
     settings |= assignments(wishes["pairs"])
@@ -53,19 +59,19 @@ def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> C
     if named:
         found = by_the_book(found)
     out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}")
-    return Course(images, found, out, wishes["device"])
+    return Course(images, found, out, wishes["device"], **every)
 
 
 def follow(course: Course, machine: bool) -> None:
     """Train, with progress on stderr; then write the report and say what came of it."""
     note = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     announce(course, note)
-    try:
+    with stopping(course) as caught:
         watch(course, note)
-    except KeyboardInterrupt:
-        note.print(_("stopped; this goes on from the last finished epoch:"))
+    if course.stop:
+        note.print(_("stopped; this goes on from the last finished step:"))
         note.print(f"  konvolut train --resume {quote(str(course.run.path))}")
-        sys.exit(130)
+        sys.exit(128 + caught[0])
     run = course.run
     table = as_rows(ledger(course.plan.arch)) if course.plan.arch else []
     report = write_report(run, course.images, run.evaluation(), course.augmented(), table)
@@ -75,6 +81,26 @@ def follow(course: Course, machine: bool) -> None:
         as_json(told | ({"published": plain(place)} if place else {}))
         return
     summary(run, report, lines)
+
+
+@contextmanager
+def stopping(course: Course) -> Iterator[list[int]]:
+    """While inside, a first SIGINT or SIGTERM lets the step end and be kept; a second ends the process at once."""
+    caught: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        if caught:
+            os._exit(128 + number)
+        caught.append(number)
+        course.stop = True
+        os.write(2, f"\n{_('stopping after this step; again to stop at once')}\n".encode())
+
+    before = {number: signal(number, handle) for number in (SIGINT, SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, old in before.items():
+            signal(number, old)
 
 
 def among_published(course: Course) -> tuple[Place | None, list[str]]:
@@ -122,14 +148,15 @@ def watch(course: Course, note: Console) -> None:
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"), console=note, transient=True, disable=not note.is_terminal,
     )  # fmt: skip
-    done, start = 0, perf_counter()
+    done, steps, start = 0, 0, perf_counter()
     with bar:
         task = bar.add_task(_("training"), total=None, rate="", left="")
         for event in course:
             if isinstance(event, Step):
                 done += event.tally.seen
                 took = perf_counter() - start
-                left = took * (event.of - event.number - 1) / (event.number + 1)
+                steps += 1
+                left = took * (event.of - event.number - 1) / steps
                 bar.update(
                     task, total=event.of, completed=event.number + 1,
                     rate=_("{rate} pictures/s").format(rate=round(done / took)),
@@ -137,10 +164,12 @@ def watch(course: Course, note: Console) -> None:
                 )  # fmt: skip
             elif isinstance(event, Epoch):
                 bar.console.print(epoch_line(course, event))
+            while course.notes:
+                bar.console.print(course.notes.pop(0))
 
 
 def epoch_line(course: Course, event: Epoch) -> str:
-    entry = list(course.run.log())[-1]
+    *_before, entry = course.run.log()
     line = _("epoch {n}/{of}  loss {loss}  train {train}").format(
         n=event.number,
         of=course.plan.recipe.epochs,

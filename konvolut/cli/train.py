@@ -22,6 +22,14 @@ import click
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; left out, the next runs/NAME-N.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run.")
+@click.option(
+    "--checkpoint-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Time between two checkpoints in an epoch; there is one at the end of each, too.",
+)
+@click.option("--checkpoint-steps", type=click.IntRange(0), default=0, help="The same in steps.  [default: none]")
 @click.option("--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="Any recipe field; may be repeated.")
 @click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
 def command(data: str | None, resume: Path | None, machine: bool, **wishes: Any) -> None:

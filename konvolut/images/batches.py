@@ -64,11 +64,14 @@ class Batches:
         """Every picture once, shuffled by (seed, epoch)."""
         return np.argsort(dice(self.seed, epoch, np.arange(len(self.labels)), Stream.ORDER), kind="stable")
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Every picture once, in steps whose sizes differ by at most one: a short last batch would upset batch norm."""
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """Every picture once, in steps whose sizes differ by at most one: a short last batch would upset batch norm.
+
+        From step `start` on, where an epoch goes on: nothing before it is read.
+        """
         colours, pool = self.colours(), Pool()
         busy = isinstance(self.pictures, Crops)  # threads of torch's would wait for those that decode, at every step
-        parts = np.array_split(self.order(number), len(self))
+        parts = np.array_split(self.order(number), len(self))[start:]
         for index, images in zip(parts, self._moved(number, parts), strict=True):
             if self._later() == Augment():
                 ready = seen(images, self.spec, pool, ALONE if busy else CACHED)

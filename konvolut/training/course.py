@@ -1,10 +1,13 @@
 """One training from start to end: what is held, what is written, and when."""
 
 import json
+import math
+import sys
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,9 +20,10 @@ from konvolut.images.crops import Crops
 from konvolut.images.imageset import ImageSet, Split
 from konvolut.language import _
 from konvolut.nets.arch import digest
+from konvolut.training.checkpoint import Checkpoints, synced
 from konvolut.training.judge import answers, result
 from konvolut.training.loop import Epoch, Step, Training, usable
-from konvolut.training.metrics import Evaluation
+from konvolut.training.metrics import Evaluation, Tally
 from konvolut.training.parent import load_parent
 from konvolut.training.plan import Net, plan
 from konvolut.training.planned import Plan
@@ -28,13 +32,11 @@ from konvolut.training.run import (
     FORMAT,
     Card,
     Run,
-    checkpoint,
     claim,
     described,
     free_folder,
     machine,
     save_card,
-    save_checkpoint,
     save_evaluation,
     save_weights,
     versions,
@@ -44,17 +46,33 @@ from konvolut.training.tune import fit_head, trunk_features
 from konvolut.types import Pictures
 
 
+EVERY = 300.0  # s between two checkpoints in an epoch; there is one at the end of each, too
+WINDOWS = 8  # entries of the log in an epoch, at most
+LONGEST = 100  # steps of one
+STILL = 0.02  # of ln K: a loss that is no further below it than this has not moved
+
+
 class Course:
-    """A training on disk. Iterate it: steps and epochs come out, and after each epoch it can be resumed from there.
+    """A training on disk. Iterate it: steps and epochs come out, and it can be resumed from the last checkpoint.
 
     Nothing is written before the pictures have been read, the net has been built and a parent's weights are in it: bad
-    input leaves no folder behind. `stopped` is the run whose rest this is.
+    input leaves no folder behind. `stopped` is the run whose rest this is. There is a checkpoint after each epoch, every
+    `seconds` and every `steps` in it (0: none), and when `stop` is set, with which the iteration ends.
     """
 
     def __init__(
-        self, images: ImageSet, plan: Plan, out: Path, device: str = "cpu", stopped: Run | None = None
+        self,
+        images: ImageSet,
+        plan: Plan,
+        out: Path,
+        device: str = "cpu",
+        stopped: Run | None = None,
+        *,
+        seconds: float = EVERY,
+        steps: int = 0,
     ) -> None:
         self.images, self.plan, self.device, self.stopped = images, plan, device, stopped is not None
+        self.every = (seconds, steps)
         recipe, train = plan.recipe, images.splits["train"]
         self.held = {
             role: hold(split, plan.spec)
@@ -66,14 +84,19 @@ class Course:
         )
         self.batches = Batches(pictures, train.labels, plan.spec, recipe.batch, seed=recipe.seed, how=recipe.augment)
         net = plan.net()
-        self.state = checkpoint(stopped) if stopped else None
+        self.notes: list[str] = []  # what happened that a user should know, for whoever shows it
+        self.state = self.found(Checkpoints(stopped.path / "checkpoints")) if stopped else None
         if plan.parent and not self.state:
             notes = load_parent(net, plan.parent)
             self.plan = replace(plan, reasons=tuple(dict.fromkeys((*plan.reasons, *notes))))
         self.training = Training(net, self.batches, recipe, device)
         self.best: tuple[float, dict[str, Tensor]] = (-1.0, {})  # validation accuracy, and the weights that had it
         self.head: float | None = None  # validation accuracy of the classifier alone, fitted before the rest moved
+        self.window: list[Step] = []  # steps that no entry of the log tells of yet
+        self.stop = False  # set it, from a signal's handler too: the step is finished, and a checkpoint written
+        self.kept = perf_counter()  # when the last checkpoint was
         self.run = stopped or Run(out, self.card())
+        self.checkpoints = Checkpoints(self.run.path / "checkpoints")
 
     def card(self) -> Card:
         plan, images = self.plan, self.images
@@ -111,13 +134,19 @@ class Course:
     def __iter__(self) -> Iterator[Step | Epoch]:
         self.begin()
         for event in self.training.events():
-            if isinstance(event, Epoch):
+            if isinstance(event, Step):
+                self.tell(event)
+            else:
                 self.note(event)
+            if self.stop or self.due(event):
+                self.keep()
             yield event
+            if self.stop:
+                return
         self.finish()
 
     def begin(self) -> None:
-        """Claim a folder for a new run, or go on where the last finished epoch left a stopped one."""
+        """Claim a folder for a new run, or go on where the last checkpoint left a stopped one."""
         log = self.run.path / "log.jsonl"
         if not self.stopped:
             claim(self.run)
@@ -125,13 +154,44 @@ class Course:
         elif self.state:
             self.training.restore(self.state["training"])
             self.best, self.head = (self.state["best_accuracy"], self.state["best"]), self.state["head"]
-            lines = log.read_text().splitlines(keepends=True)
-            write(log, "".join(lines[: self.training.epochs_done]).encode())
+            self.window = [Step(*fields[:3], Tally(*fields[3]), *fields[4:]) for fields in self.state["window"]]
+            write(log, log.read_bytes()[: self.state["logged"]])  # what came later will come again
             return
         else:
             write(log, b"")
         if self.plan.recipe.head_first:
             self.fit_head()
+
+    def found(self, checkpoints: Checkpoints) -> dict[str, Any] | None:
+        state, notes = checkpoints.newest()
+        self.notes += notes
+        return state
+
+    def due(self, event: Step | Epoch) -> bool:
+        """Is it time for a checkpoint?"""
+        seconds, steps = self.every
+        done = isinstance(event, Step) and steps > 0 and (event.number + 1) % steps == 0
+        return isinstance(event, Epoch) or done or perf_counter() - self.kept > seconds
+
+    def keep(self) -> None:
+        """A checkpoint of everything, as of now."""
+        log = self.run.path / "log.jsonl"
+        synced(log)
+        state = {
+            "training": self.training.state(),
+            "best_accuracy": self.best[0],
+            "best": self.best[1],
+            "head": self.head,
+            "window": [astuple(step) for step in self.window],
+            "logged": log.stat().st_size,
+        }
+        training = self.training
+        self.checkpoints.save(state, training.epochs_done * len(self.batches) + training.steps_done)
+        self.kept = perf_counter()
+
+    def log(self, entry: dict[str, Any]) -> None:
+        with (self.run.path / "log.jsonl").open("a") as log:
+            log.write(json.dumps(entry) + "\n")
 
     def fit_head(self) -> None:
         """The classifier on the trunk's features. It takes seconds: stopped in it, a run begins it again."""
@@ -145,8 +205,34 @@ class Course:
             self.head = self.evaluation("val").accuracy
             self.best = (self.head, weights_of(net))
 
+    def tell(self, step: Step) -> None:
+        """Log a step that was skipped, and what a window of steps came to."""
+        if step.skipped:
+            self.notes.append(step.skipped)
+            self.log({"step": step.number, "skipped": step.skipped})
+        self.window.append(step)
+        count, left = len(self.batches), -(step.number + 1) % len(self.batches)
+        if len(self.window) < min(LONGEST, -(-count // WINDOWS)) and left:
+            return
+        seconds, waited = (sum(getattr(one, what) for one in self.window) for what in ("seconds", "waited"))
+        tally = sum((one.tally for one in self.window), Tally())
+        self.log(
+            {
+                "step": step.number + 1,
+                "of": step.of,
+                "epoch": step.number // count + 1,
+                "lr": step.lr,
+                "loss": tally.loss if tally.seen else None,
+                "grad_norm": step.norm,
+                "images_per_s": tally.seen / seconds,
+                "waiting": waited / seconds,
+                "memory_mb": memory_mb(),
+            }
+        )
+        self.window = []
+
     def note(self, epoch: Epoch) -> None:
-        """Validate, log, checkpoint: in this order, so that a log line without its checkpoint can be cut off."""
+        """Validate, and log."""
         entry: dict[str, Any] = {
             "epoch": epoch.number,
             "lr": epoch.lr,
@@ -163,15 +249,22 @@ class Course:
             judged = self.plan.recipe.keep == "best" or (last and self.head is not None)
             if judged and found.accuracy > self.best[0]:
                 self.best = (found.accuracy, weights_of(self.training.net))
-        with (self.run.path / "log.jsonl").open("a") as log:
-            log.write(json.dumps(entry) + "\n")
-        state = {
-            "training": self.training.state(),
-            "best_accuracy": self.best[0],
-            "best": self.best[1],
-            "head": self.head,
-        }
-        save_checkpoint(self.run, state)
+        if stuck := self.stuck(epoch):
+            entry["stuck"] = stuck
+            self.notes.append(stuck)
+        self.log(entry)
+
+    def stuck(self, epoch: Epoch) -> str:
+        """What to think of where the loss has not left ln K once the learning rate has climbed; "" where it has."""
+        recipe, chance = self.plan.recipe, math.log(len(self.images.classes))
+        if epoch.number - 1 < recipe.warmup * recipe.epochs or epoch.tally.loss < (1 - STILL) * chance:
+            return ""
+        return (
+            f"epoch {epoch.number}: the loss, {epoch.tally.loss:.3f}, has not left that of guessing, ln "
+            f"{len(self.images.classes)} = {chance:.3f}. The usual causes: a learning rate too large or too small, "
+            "activations that die (a ReLU on the logits, as NiN has) or saturate (sigmoids, many layers deep), labels that "
+            "do not belong to their pictures"
+        )
 
     def finish(self) -> None:
         """Keep the weights, and read the test split, once. With nothing held out, the training pictures must do."""
@@ -186,7 +279,7 @@ class Course:
         seconds = sum(entry["seconds"] for entry in self.run.log())
         self.run = Run(self.run.path, replace(self.run.card, results=results, seconds=seconds, outcome=self.outcome()))
         save_card(self.run)
-        (self.run.path / "checkpoint.pt").unlink()
+        self.checkpoints.clear()
 
     def outcome(self) -> tuple[str, ...]:
         """Which weights were kept, where a classifier was fitted first, in words."""
@@ -215,12 +308,21 @@ def weights_of(net: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in net.state_dict().items()}
 
 
+def memory_mb() -> float:
+    """The most memory this process has held, in MB; 0 where the system does not say."""
+    try:
+        from resource import RUSAGE_SELF, getrusage
+    except ImportError:  # Windows
+        return 0.0
+    return getrusage(RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
 def labels_of(split: Split, device: str) -> Tensor:
     return torch.from_numpy(split.labels).to(device)
 
 
-def resume(run: Run, images: ImageSet, device: str = "cpu", module: nn.Module | None = None) -> Course:
-    """The course of an interrupted run; of a user's own `module`, the one it began with.
+def resume(run: Run, images: ImageSet, device: str = "cpu", module: nn.Module | None = None, **every: Any) -> Course:
+    """The course of an interrupted run; of a user's own `module`, the one it began with. `every`: of checkpoints.
 
     Raises RunError when it is finished, or its data have changed.
     """
@@ -228,7 +330,7 @@ def resume(run: Run, images: ImageSet, device: str = "cpu", module: nn.Module | 
         raise RunError(f"{run.path}: already finished; konvolut report {run.path} shows it")
     if images.digest != run.card.data["digest"]:
         raise RunError(f"{run.path}: the pictures at {images.where} are not those it was trained on; start a new run")
-    return Course(images, run.plan(module), run.path, device, stopped=run)
+    return Course(images, run.plan(module), run.path, device, run, **every)
 
 
 def train(

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from math import isfinite
 from time import perf_counter
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.utils import clip_grad_norm_
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from konvolut.errors import RunError, nearest
 from konvolut.images.batches import Batch, Batches
@@ -18,7 +19,7 @@ from konvolut.training.metrics import Tally
 from konvolut.training.optim import optimizer
 from konvolut.training.recipe import Recipe
 from konvolut.training.schedule import SCHEDULES
-from konvolut.training.segments import segmented
+from konvolut.training.segments import generators, restart, segmented
 from konvolut.training.trunk import frozen
 
 
@@ -30,6 +31,10 @@ class Step:
     of: int
     lr: float
     tally: Tally  # of its pictures, as the net saw them: augmented, in training mode
+    norm: float  # of the whole gradient, before it was clipped
+    seconds: float = 0.0
+    waited: float = 0.0  # s, of them: for pictures to be read, decoded and augmented
+    skipped: str = ""  # why it changed nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +45,27 @@ class Epoch:
     lr: float  # of its last step
     tally: Tally
     seconds: float
-    waited: float  # s, of them: for pictures to be read, decoded and augmented
+    waited: float  # s, of them
 
 
 class Training:
     """A training in progress: what changes while it goes, and nothing else.
 
-    Iterate it for epochs, or `events()` for every step and every epoch; stop iterating and it stands still.
+    Iterate it for epochs, or `events()` for every step and every epoch; stop iterating and it stands still. Between two
+    events its `state` is all that another process needs.
     """
 
     def __init__(self, net: nn.Module, batches: Batches, recipe: Recipe, device: str = "cpu") -> None:
         self.net = net.to(usable(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.batches, self.recipe, self.device = batches, recipe, device
+        self.micro = recipe.micro or recipe.batch
         self.frozen = frozen(self.net, recipe.freeze)
         self.head_weights = head_weights(self.net)
         if recipe.memory == "segments":
             segmented(self.net)
         self.optimizer = optimizer(self.net, recipe)
-        self.epochs_done = 0
+        self.epochs_done = self.steps_done = self.skipped = 0  # steps of the epoch that has begun
+        self.lr, self.tally, self.seconds, self.waited = 0.0, Tally(), 0.0, 0.0  # of that epoch
 
     def __iter__(self) -> Iterator[Epoch]:
         return (event for event in self.events() if isinstance(event, Epoch))
@@ -65,20 +73,26 @@ class Training:
     def events(self) -> Iterator[Step | Epoch]:
         """Each step as it ends, and after the last step of an epoch the epoch."""
         while self.epochs_done < self.recipe.epochs:
-            start, total, waited = perf_counter(), Tally(), 0.0
-            # Dropout draws from torch's generator: seeded here, its masks are a matter of the epoch alone.
-            torch.manual_seed((self.recipe.seed * 1_000_003 + self.epochs_done) % 2**63)
+            if not self.steps_done:
+                # Dropout draws from torch's generator: seeded here, its masks are a matter of the epoch alone.
+                torch.manual_seed((self.recipe.seed * 1_000_003 + self.epochs_done) % 2**63)
+                self.tally, self.seconds, self.waited = Tally(), 0.0, 0.0
             self.wake()
-            first = self.epochs_done * len(self.batches)
-            batches, asked = self.batches.epoch(self.epochs_done), perf_counter()
-            for number, batch in enumerate(batches, start=first):
-                waited += perf_counter() - asked
-                step = self.step(batch, number)
-                total += step.tally
-                yield step
-                asked = perf_counter()
-            self.epochs_done += 1
-            yield Epoch(self.epochs_done, step.lr, total, perf_counter() - start, waited)
+            yield from self.steps()
+            self.epochs_done, self.steps_done = self.epochs_done + 1, 0
+            yield Epoch(self.epochs_done, self.lr, self.tally, self.seconds, self.waited)
+
+    def steps(self) -> Iterator[Step]:
+        """What is left of an epoch."""
+        batches, asked = self.batches.epoch(self.epochs_done, self.steps_done), perf_counter()
+        for batch in batches:
+            waited = perf_counter() - asked
+            step = self.step(batch, self.epochs_done * len(self.batches) + self.steps_done)
+            step = replace(step, waited=waited, seconds=perf_counter() - asked)
+            self.steps_done, self.lr, self.tally = self.steps_done + 1, step.lr, self.tally + step.tally
+            self.seconds, self.waited = self.seconds + step.seconds, self.waited + waited
+            yield step
+            asked = perf_counter()
 
     def wake(self) -> None:
         """Training mode, except for what is frozen: its norms keep their running statistics, its dropout is off."""
@@ -87,37 +101,87 @@ class Training:
             part.eval()
 
     def step(self, batch: Batch, number: int) -> Step:
-        """Forward, backward, update. Raises RunError when the loss is no longer a number."""
+        """Forward, backward, update. Raises RunError when loss or gradient are no numbers, `recipe.skip` times or more."""
         of = self.recipe.epochs * len(self.batches)
         lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](number / of, self.recipe.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("rate", 1.0)  # set every step: a resumed run must not depend on history
-        labels = batch.labels.to(self.device)
-        with precision(self.recipe.precision, self.device):
-            logits, heads = answers(self.net(batch.images.to(self.device)))
-        loss, total = losses(logits, heads, labels, self.head_weights, self.recipe.smoothing)
-        if not isfinite(value := total.item()):
-            raise RunError(f"step {number}, learning rate {lr:g}: the loss is {value}; a smaller --lr would work")
-        self.optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
+        before = [buffer.clone() for buffer in self.net.buffers()] if self.recipe.skip else []
+        tally = self.backward(batch)
+        learns = [weight for weight in self.net.parameters() if weight.grad is not None]
+        norm = get_total_norm([weight.grad for weight in learns if weight.grad is not None])
+        if not (isfinite(tally.loss) and isfinite(length := norm.item())):
+            why = f"step {number}, learning rate {lr:g}: {unsound(self.net, batch.images.to(self.device), tally.loss)}"
+            if self.skipped >= self.recipe.skip:
+                raise RunError(
+                    f"{why}; a smaller --lr would work" + f", {self.skipped} skipped before" * (self.skipped > 0)
+                )
+            self.skipped += 1
+            for buffer, held in zip(self.net.buffers(), before, strict=True):
+                buffer.copy_(held)
+            return Step(number, of, lr, Tally(), 0.0, skipped=why)
         if self.recipe.clip:
-            clip_grad_norm_(self.net.parameters(), self.recipe.clip)
+            clip_grads_with_norm_(learns, self.recipe.clip, norm)
         self.optimizer.step()
-        right = int((logits.argmax(1) == labels).sum())
-        return Step(number, of, lr, Tally(loss.item() * len(labels), right, len(labels)))
+        return Step(number, of, lr, tally, length)
+
+    def backward(self, batch: Batch) -> Tally:
+        """Gradients of the mean loss of a batch, as many pictures at a time as memory holds."""
+        self.optimizer.zero_grad()
+        tally, count = Tally(), len(batch.labels)
+        for images, labels in zip(batch.images.split(self.micro), batch.labels.split(self.micro), strict=True):
+            labels = labels.to(self.device)
+            with precision(self.recipe.precision, self.device):
+                logits, heads = answers(self.net(images.to(self.device)))
+            loss, total = losses(logits, heads, labels, self.head_weights, self.recipe.smoothing)
+            (total if len(labels) == count else total * (len(labels) / count)).backward()  # type: ignore[no-untyped-call]
+            right = int((logits.argmax(1) == labels).sum())
+            tally += Tally(loss.item() * len(labels), right, len(labels))
+        return tally
 
     def state(self) -> dict[str, Any]:
         """Everything a later process needs to go on as if nothing had happened."""
         return {
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "epochs_done": self.epochs_done,
+            "dice": generators(torch.device(self.device)),
+            "tally": astuple(self.tally),
+            **{name: getattr(self, name) for name in COUNTERS},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epochs_done = state["epochs_done"]
+        restart(state["dice"], torch.device(self.device))
+        self.tally = Tally(*state["tally"])
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+
+
+COUNTERS = ("epochs_done", "steps_done", "skipped", "lr", "seconds", "waited")
+
+
+def unsound(net: nn.Module, images: Float[Tensor, "n c h w"], loss: float) -> str:
+    """Where numbers stopped being numbers, in words: the first layer that answers with others, or the last gradient."""
+    found: list[str] = []
+
+    def look(name: str, gives: Any) -> None:
+        if isinstance(gives, Tensor) and not found and not gives.isfinite().all():
+            found.append(name)
+
+    leaves = [(name, part) for name, part in net.named_modules() if not list(part.children())]
+    hooks = [part.register_forward_hook(lambda _, __, gives, name=name: look(name, gives)) for name, part in leaves]
+    try:
+        with torch.no_grad():
+            net(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if found:
+        return f"the loss is {loss}, and row {found[0]} is the first whose answer is not finite"
+    graded = [(name, w) for name, w in net.named_parameters() if w.grad is not None and not w.grad.isfinite().all()]
+    where = graded[-1][0].rpartition(".")[0] if graded else "none"
+    return f"the loss is {loss}, and the gradient is not finite, from row {where} on backwards"
 
 
 def usable(device: str) -> str:

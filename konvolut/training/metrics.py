@@ -1,6 +1,7 @@
 """What a set of logits says, as sums that add up over batches, and as figures with intervals. Numpy only."""
 
 from dataclasses import dataclass
+from math import nan
 from statistics import NormalDist
 
 import numpy as np
@@ -12,7 +13,7 @@ from konvolut.types import Labels, Logits
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums over images: add two tallies to get that of both; the means are derived."""
+    """Sums over images: add two tallies to get that of both; the means are derived, NaN of no image."""
 
     loss_sum: float = 0.0  # nats
     right: int = 0
@@ -23,11 +24,11 @@ class Tally:
 
     @property
     def loss(self) -> float:
-        return self.loss_sum / self.seen
+        return self.loss_sum / self.seen if self.seen else nan
 
     @property
     def accuracy(self) -> float:
-        return self.right / self.seen
+        return self.right / self.seen if self.seen else nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,5 @@
 """The weights a training starts from: somebody's file, or a run of one's own."""
 
-from hashlib import file_digest
 from pathlib import Path
 
 from torch import nn
@@ -10,6 +9,7 @@ from konvolut.nets.arch import Arch, Network
 from konvolut.nets.published import KINDS, of_net
 from konvolut.nets.weights import load_weights
 from konvolut.training.planned import Parent
+from konvolut.training.checkpoint import sha256
 from konvolut.training.run import Run, open_run
 
 NOTHING = "none"  # what --weights calls a start from scratch
@@ -85,8 +85,3 @@ def load_parent(net: nn.Module, parent: Parent) -> tuple[str, ...]:
     if sha256(file) != parent.sha256:
         raise RunError(f"{file}: its content has changed since this run was begun; restore it, or start a new run")
     return (f"weights of {parent.where}", *load_weights(net, file).notes)
-
-
-def sha256(file: Path) -> str:
-    with file.open("rb") as bytes_:
-        return file_digest(bytes_, "sha256").hexdigest()

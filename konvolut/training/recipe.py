@@ -48,6 +48,8 @@ class Recipe:
     background: int = 255  # the grey under what is transparent, and beside what is padded
     val: float = 0.1  # share of the training pictures set aside for validation where the data names none
     precision: str = "auto"  # of training: bf16 where the processor multiplies it natively, else fp32
+    micro: int = 0  # pictures a forward pass takes, gradients added up over the batch; 0: the whole batch
+    skip: int = 0  # steps that may be left out because their loss or gradient is not finite; one more stops the run
     memory: str = "plain"  # of training: segments keeps few maps and computes the others twice
     seed: int = 0
     augment: Augment = Augment()
@@ -59,7 +61,7 @@ class Recipe:
         for name, low, high in (
             ("epochs", 1, 1e6), ("batch", 1, 1e6), ("lr", 0, 1e3), ("momentum", 0, 1), ("decay", 0, 1), ("warmup", 0, 1),
             ("smoothing", 0, 1), ("clip", 0, 1e9), ("trunk", 0, 1e3), ("background", 0, 255), ("val", 0, 0.5),
-            ("seed", 0, 2**63 - 1),
+            ("seed", 0, 2**63 - 1), ("micro", 0, 1e6), ("skip", 0, 1e6),
         ):  # fmt: skip
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(f"{name} = {getattr(self, name):g}; it lies between {low:g} and {high:g}")

@@ -1,7 +1,6 @@
 """The Run noun: a folder on disk, and the card that says what it is."""
 
 import json
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +19,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from konvolut.errors import KonvolutError, RunError
+from konvolut.images import quarantine
 from konvolut.images.imageset import ImageSet
 from konvolut.images.preprocess import InputSpec
 from konvolut.images.sources import open_images
 from konvolut.nets.arch import Arch, build, digest
 from konvolut.nets.tables import from_plain
+from konvolut.training.checkpoint import replacing, synced
 from konvolut.training.metrics import Evaluation
 from konvolut.training.planned import Parent, Plan, table
 from konvolut.training.recipe import Recipe
@@ -66,9 +67,18 @@ class Run:
     card: Card
 
     def log(self) -> Iterator[dict[str, Any]]:
-        """One entry an epoch: epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, images_per_s, seconds."""
-        for line in (self.path / "log.jsonl").read_text().splitlines():
-            yield json.loads(line)
+        """An entry an epoch: epoch, lr, train_loss, train_accuracy, val_loss, val_accuracy, images_per_s, seconds, waited."""
+        return (entry for entry in self.entries() if "train_loss" in entry)
+
+    def windows(self) -> Iterator[dict[str, Any]]:
+        """An entry a few steps: step, of, epoch, lr, loss, grad_norm, images_per_s, waiting (share), memory_mb."""
+        return (entry for entry in self.entries() if "grad_norm" in entry)
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """All that is logged; a last line that is still being written is not."""
+        for line in (self.path / "log.jsonl").read_text().splitlines(keepends=True):
+            if line.endswith("\n"):
+                yield json.loads(line)
 
     def arch(self) -> Arch:
         """The table it was built from. Raises RunError when there is none, or this version of Konvolut builds another."""
@@ -180,6 +190,8 @@ def claim(run: Run) -> None:
     try:
         with (run.path / "card.json").open("xb") as file:
             file.write(plain(run.card))
+        synced(run.path / "card.json")
+        synced(run.path)
     except FileExistsError:
         raise RunError(f"{run.path}: another run has just begun there; another --out, or the same line again") from None
 
@@ -201,40 +213,20 @@ def sound(file: Path) -> Iterator[None]:
 
 def save_weights(run: Run, net: nn.Module) -> None:
     """The net's state dict as safetensors; nothing in it can be executed."""
-    part = run.path / "weights.part"
     own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in net.state_dict().items()}
-    save_file(own, part)  # clones: safetensors refuses tensors that share their memory, as tied layers do
-    os.replace(part, run.path / "weights.safetensors")
+    with replacing(run.path / "weights.safetensors") as part:
+        save_file(own, part)  # clones: safetensors refuses tensors that share their memory, as tied layers do
 
 
 def save_evaluation(run: Run, found: Evaluation) -> None:
-    part = run.path / "evaluation.part"
-    with part.open("wb") as file:
+    with replacing(run.path / "evaluation.npz") as part, part.open("wb") as file:
         np.savez(file, split=found.split, names=np.array(found.names), labels=found.labels, logits=found.logits)
-    os.replace(part, run.path / "evaluation.npz")
-
-
-def save_checkpoint(run: Run, state: dict[str, Any]) -> None:
-    part = run.path / "checkpoint.part"
-    torch.save(state, part)
-    os.replace(part, run.path / "checkpoint.pt")
-
-
-def checkpoint(run: Run) -> dict[str, Any] | None:
-    """The state after the last finished epoch; None when none has finished."""
-    file = run.path / "checkpoint.pt"
-    if not file.exists():
-        return None
-    with sound(file):
-        held: dict[str, Any] = torch.load(file, weights_only=True)
-        return {part: held[part] for part in ("training", "best_accuracy", "best")} | {"head": held.get("head")}
 
 
 def write(path: Path, data: bytes) -> None:
     """Whole or not at all: a reader never sees half a file."""
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_bytes(data)
 
 
 def free_folder(out: str | Path | None, stem: str) -> Path:
@@ -258,6 +250,7 @@ def described(images: ImageSet) -> dict[str, Any]:
         "val": images.val,
         "seed": images.seed,
         "exclude": images.exclude,
+        "excluded": quarantine.digest(quarantine.read(Path(images.exclude))) if images.exclude else "",
         "notes": list(images.notes),
         "counts": {role: split.counts(len(images.classes)) for role, split in images.splits.items()},
     }

@@ -95,9 +95,9 @@ class Twice(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, run: nn.Sequential, batch: Tensor, *weights: Tensor) -> Tensor:
-        before = dice(batch.device)
+        before = generators(batch.device)
         gives: Tensor = run(batch)
-        drew = not all(map(torch.equal, before, dice(batch.device)))
+        drew = not all(map(torch.equal, before, generators(batch.device)))
         kind = batch.device.type
         ctx.run, ctx.dice = run, before if drew else None  # what draws nothing need not draw it again
         ctx.precision = (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
@@ -111,14 +111,14 @@ class Twice(torch.autograd.Function):
         kind, (on, dtype) = batch.device.type, ctx.precision
         again = batch.detach().requires_grad_(ctx.needs_input_grad[1])
         state = {name: buffer.clone() for name, buffer in ctx.run.named_buffers()}  # batch norm counts a batch once
-        now = dice(batch.device)
+        now = generators(batch.device)
         try:
-            throw(ctx.dice, batch.device)
+            restart(ctx.dice, batch.device)
             # No cache: what it holds of the forward pass was cast without a graph.
             with torch.enable_grad(), torch.autocast(kind, dtype=dtype, enabled=on, cache_enabled=False):
                 gives = functional_call(ctx.run, state, (again,))
         finally:
-            throw(now if ctx.dice else None, batch.device)
+            restart(now if ctx.dice else None, batch.device)
         asked = [n for n, tensor in enumerate((again, *weights)) if tensor.requires_grad]
         found: list[Tensor | None] = [None] * (1 + len(weights))
         if gives.requires_grad:  # it does not where stochastic depth left out all that learns
@@ -128,14 +128,14 @@ class Twice(torch.autograd.Function):
         return (None, *found)
 
 
-def dice(device: torch.device) -> list[Tensor]:
+def generators(device: torch.device) -> list[Tensor]:
     """The states of the generators that a layer on `device` draws from."""
     states = [torch.get_rng_state()]
     return states if device.type == "cpu" else [*states, torch.get_device_module(device).get_rng_state()]
 
 
-def throw(states: Sequence[Tensor] | None, device: torch.device) -> None:
-    """Set the generators of `device` to what `dice` gave; None leaves them alone."""
+def restart(states: Sequence[Tensor] | None, device: torch.device) -> None:
+    """Set the generators of `device` to what `generators` gave; None leaves them alone."""
     if states:
         torch.set_rng_state(states[0])
         for state in states[1:]:

@@ -34,7 +34,8 @@ def finished(folder, tmp_path_factory):
 
 def lines(run):
     """The log without what depends on the clock."""
-    return [{k: v for k, v in e.items() if k not in ("seconds", "waited", "images_per_s")} for e in run.log()]
+    clock = ("seconds", "waited", "images_per_s", "waiting", "memory_mb")
+    return [{k: v for k, v in e.items() if k not in clock} for e in run.entries()]
 
 
 def test_a_run_folder_holds_what_it_says(finished):
@@ -184,13 +185,27 @@ def test_a_damaged_file_is_named(finished, tmp_path, file):
         opened.net() if file.startswith("weights") else opened.evaluation()
 
 
-def test_a_damaged_checkpoint_is_named(folder, tmp_path):
+def test_a_damaged_checkpoint_is_passed_over_and_said(folder, tmp_path, finished):
     images = open_images(folder)
-    stopped = Course(images, plan(images, "lenet", settings=CHEAP), tmp_path / "run")
+    stopped = Course(images, plan(images, "lenet", settings=CHEAP), tmp_path / "run", steps=1)
+    events = iter(stopped)
+    next(events), next(events), next(events)
+    newest, _ = stopped.checkpoints.files()
+    newest.write_bytes(newest.read_bytes()[:-1])
+    rest = resume(open_run(tmp_path / "run"), images)
+    assert rest.notes == ["the checkpoint of step 2 is damaged: the one before it is taken"]
+    list(rest)
+    assert lines(rest.run) == lines(finished)
+
+
+def test_a_run_whose_every_checkpoint_is_damaged_is_refused(folder, tmp_path):
+    images = open_images(folder)
+    stopped = Course(images, plan(images, "lenet", settings=CHEAP), tmp_path / "run", steps=1)
     next(iter(stopped))
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK no checkpoint")
-    with pytest.raises(RunError, match=r"checkpoint\.pt: damaged"):
-        next(iter(resume(open_run(tmp_path / "run"), images)))
+    for file in stopped.checkpoints.files():
+        file.write_bytes(b"PK no checkpoint")
+    with pytest.raises(RunError, match="damaged, every checkpoint of it"):
+        resume(open_run(tmp_path / "run"), images)
 
 
 def test_a_set_with_nothing_held_out_is_judged_on_its_training_pictures_and_says_so(tmp_path):
