@@ -5,7 +5,7 @@ import math
 import sys
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import astuple, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -44,7 +44,6 @@ from konvolut.training.run import (
 )
 from konvolut.training.tune import fit_head, trunk_features
 from konvolut.types import Pictures
-
 
 EVERY = 300.0  # s between two checkpoints in an epoch; there is one at the end of each, too
 WINDOWS = 8  # entries of the log in an epoch, at most
@@ -154,7 +153,7 @@ class Course:
         elif self.state:
             self.training.restore(self.state["training"])
             self.best, self.head = (self.state["best_accuracy"], self.state["best"]), self.state["head"]
-            self.window = [Step(*fields[:3], Tally(*fields[3]), *fields[4:]) for fields in self.state["window"]]
+            self.window = [Step(**told | {"tally": Tally(**told["tally"])}) for told in self.state["window"]]
             write(log, log.read_bytes()[: self.state["logged"]])  # what came later will come again
             return
         else:
@@ -182,7 +181,7 @@ class Course:
             "best_accuracy": self.best[0],
             "best": self.best[1],
             "head": self.head,
-            "window": [astuple(step) for step in self.window],
+            "window": [asdict(step) for step in self.window],
             "logged": log.stat().st_size,
         }
         training = self.training

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -145,7 +145,7 @@ class Training:
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "dice": generators(torch.device(self.device)),
-            "tally": astuple(self.tally),
+            "tally": asdict(self.tally),
             **{name: getattr(self, name) for name in COUNTERS},
         }
 
@@ -153,7 +153,7 @@ class Training:
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         restart(state["dice"], torch.device(self.device))
-        self.tally = Tally(*state["tally"])
+        self.tally = Tally(**state["tally"])
         for name in COUNTERS:
             setattr(self, name, state[name])
 
