@@ -1,11 +1,16 @@
-"""Training rate of Konvolut's loop against the plain loop a user would write, interleaved in one process.
+"""Training rate of Konvolut's loop against the plain loop a user would write, and against a matrix product.
 
     python bench/train_cpu.py [--repeats 7] [--threads 2] [--json FILE]
 
 The plain loop: fp32, contiguous NCHW, eager torch, SGD with momentum, the same net, batch and pictures, which lie in memory
 as float tensors, ready. Ours is `training.loop.Training` as `konvolut train` runs it: channels_last, bf16 where the
-processor multiplies it, uint8 pictures, fused update. Each repeat times both, one after the other, so that a slow moment of
-the machine meets both; the ratio is taken within the repeat.
+processor multiplies it, uint8 pictures, fused update. Each repeat times both, one after the other, and a product of two
+matrices of 2048 by 2048 in fp32 and in bf16, so that a slow moment of the machine meets all; ratios and shares are taken
+within the repeat.
+
+Share: operations of training a second over those of the product in the precision that trains. A picture counts as three
+times its forward pass, a multiply-accumulate as two operations; the first layer needs no gradient of its input, so that is
+up to a fiftieth too much. Additions, norms, activations, pooling and the update count as none.
 """
 
 import argparse
@@ -21,14 +26,19 @@ from torch.nn.functional import cross_entropy
 
 from konvolut.images.batches import Batches
 from konvolut.images.preprocess import InputSpec
-from konvolut.nets.arch import build
+from konvolut.nets.arch import build, facts
 from konvolut.nets.catalogue import named
 from konvolut.nets.fit import fixed
+from konvolut.training.device import native_bf16
 from konvolut.training.loop import Step, Training
 from konvolut.training.recipe import Recipe
 from konvolut.training.run import machine, versions
 
-CASES = (("resnet-20", 32, 128, 6, 2.1), ("resnet-18", 224, 32, 2, 2.4))  # net, px, batch, steps a timing, ratio asked
+SIDE = 2048  # of the matrices
+CASES = (  # net, px, batch, steps a timing; asked: times the plain loop, share of the product
+    ("resnet-20", 32, 128, 6, 2.1, 0.60),
+    ("resnet-18", 224, 32, 2, 2.4, 0.80),
+)
 
 
 def ours(net: str, side: int, batch: int, pictures: np.ndarray, labels: np.ndarray) -> Callable[[], None]:
@@ -60,6 +70,16 @@ def rate(step: Callable[[], None], steps: int, batch: int) -> float:
     return steps * batch / (perf_counter() - start)
 
 
+def product(kind: torch.dtype) -> Callable[[], None]:
+    a, b, into = (torch.ones(SIDE, SIDE, dtype=kind) for _ in range(3))
+    return lambda: (torch.mm(a, b, out=into), None)[1]
+
+
+def operations(net: str, side: int) -> int:
+    """Of training on one picture: two a multiply-accumulate, three passes' worth of them."""
+    return 3 * 2 * sum(fact.macs for fact in facts(fixed(named(net), (3, side, side), 10)))
+
+
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--repeats", type=int, default=7)
@@ -67,23 +87,42 @@ def main() -> None:
     words.add_argument("--json", type=Path)
     asked = words.parse_args()
     torch.set_num_threads(asked.threads)
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    trains = "bf16" if native_bf16("cpu") else "fp32"
     found = []
-    for net, side, batch, steps, goal in CASES:
+    for net, side, batch, steps, asked_ratio, asked_share in CASES:
         chance = np.random.default_rng(0)
         pictures = chance.integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
         labels = chance.integers(0, 10, batch)
-        pair = [make(net, side, batch, pictures, labels) for make in (ours, plain)]
-        for step in pair:
+        loops = [make(net, side, batch, pictures, labels) for make in (ours, plain)]
+        products = {name: product(kind) for name, kind in kinds.items()}
+        for step in (*loops, *products.values()):
             step()  # warms up
-        rates = [[rate(step, steps, batch) for step in pair] for _ in range(asked.repeats)]
+        rates: list[list[float]] = []
+        flops: dict[str, list[float]] = {name: [] for name in products}
+        for _ in range(asked.repeats):
+            rates.append([rate(step, steps, batch) for step in loops])
+            for name, step in products.items():
+                flops[name].append(rate(step, 3 if name == trains else 1, 2 * SIDE**3))
         ratios = [a / b for a, b in rates]
+        each = operations(net, side)
+        shares = [a * each / most for (a, _), most in zip(rates, flops[trains], strict=True)]
         found.append(
-            {"net": net, "px": side, "batch": batch, "asked": goal, "ours_plain_images_per_s": rates, "ratios": ratios}
-        )
+            {
+                "net": net, "px": side, "batch": batch, "asked": asked_ratio, "asked_share": asked_share,
+                "ours_plain_images_per_s": rates, "ratios": ratios, "operations_a_picture": each, "precision": trains,
+                "product_flops": flops, "shares": shares,
+            }
+        )  # fmt: skip
         typical = [median(column) for column in zip(*rates, strict=True)]
         print(
             f"{net} {side} px, batch {batch}: {typical[0]:.1f} against {typical[1]:.1f} images/s; "
-            f"ratio {fmean(ratios):.2f} (sd {stdev(ratios):.2f}, n = {len(ratios)}); asked {goal}"
+            f"ratio {fmean(ratios):.2f} (sd {stdev(ratios):.2f}, n = {len(ratios)}); asked {asked_ratio}"
+        )
+        beside = ", ".join(f"{name} {median(values) / 1e9:.0f}" for name, values in flops.items())
+        print(
+            f"  {each * typical[0] / 1e9:.0f} Gflop/s of training in {trains}, {fmean(shares):.2f} of the product "
+            f"(sd {stdev(shares):.2f}); asked {asked_share:.2f}. Products, Gflop/s: {beside}"
         )
     if asked.json:
         asked.json.write_text(json.dumps({"machine": machine("cpu"), "versions": versions(), "cases": found}, indent=1))

@@ -2,10 +2,11 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from sys import getrefcount
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -35,6 +36,26 @@ class Batch:
     images: Float[Tensor, "n c h w"]  # channels_last
     labels: Int64[Tensor, "n"]
     index: Int64[ndarray, "n"]  # of each picture in its split
+    of: int  # pictures that the step takes in all processes
+
+
+class Division(Protocol):
+    """How an epoch is cut into steps, and which rows of a step this process takes."""
+
+    def steps(self, order: Int64[ndarray, "n"], count: int, /) -> Sequence[Int64[ndarray, "batch"]]: ...
+
+    def own(self, index: Int64[ndarray, "batch"], /) -> Int64[ndarray, "share"]: ...
+
+
+class Alone:
+    """One process takes all."""
+
+    def steps(self, order: Int64[ndarray, "n"], count: int) -> list[Int64[ndarray, "batch"]]:
+        """Their sizes differ by at most one: a short last batch would upset batch norm."""
+        return np.array_split(order, count)
+
+    def own(self, index: Int64[ndarray, "batch"]) -> Int64[ndarray, "batch"]:
+        return index
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +65,10 @@ class Batches:
     pictures: Pictures | Crops
     labels: Labels
     spec: InputSpec
-    size: int  # pictures a step, at most
+    size: int  # pictures a step, at most, over all processes
     seed: int = 0
     how: Augment = Augment()
+    division: Division = Alone()
     _laid: list[Moves] = field(default_factory=list, init=False, repr=False)  # made once, when first needed
 
     def __post_init__(self) -> None:
@@ -65,19 +87,20 @@ class Batches:
         return np.argsort(dice(self.seed, epoch, np.arange(len(self.labels)), Stream.ORDER), kind="stable")
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Every picture once, in steps whose sizes differ by at most one: a short last batch would upset batch norm.
+        """Every picture once, or of each step the rows that are this process's.
 
         From step `start` on, where an epoch goes on: nothing before it is read.
         """
         colours, pool = self.colours(), Pool()
         busy = isinstance(self.pictures, Crops)  # threads of torch's would wait for those that decode, at every step
-        parts = np.array_split(self.order(number), len(self))[start:]
-        for index, images in zip(parts, self._moved(number, parts), strict=True):
+        steps = self.division.steps(self.order(number), len(self))[start:]
+        parts = [self.division.own(step) for step in steps]
+        for step, index, images in zip(steps, parts, self._moved(number, parts), strict=True):
             if self._later() == Augment():
                 ready = seen(images, self.spec, pool, ALONE if busy else CACHED)
             else:
                 ready = normalise(self._augmented(images, number, index, colours), self.spec)
-            yield Batch(ready, torch.from_numpy(self.labels[index]), index)
+            yield Batch(ready, torch.from_numpy(self.labels[index]), index, len(step))
 
     def first(self, count: int) -> Pictures:
         """The first pictures of the first epoch as the net sees them, before they are normalised."""

@@ -15,14 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from konvolut.errors import RunError
-from konvolut.images.batches import Batches, hold
+from konvolut.images.batches import Batches, Division, hold
 from konvolut.images.crops import Crops
 from konvolut.images.imageset import ImageSet, Split
 from konvolut.language import _
-from konvolut.nets.arch import digest
+from konvolut.nets.arch import digest, has_batch_norm
 from konvolut.training.checkpoint import Checkpoints, synced
+from konvolut.training.device import usable
 from konvolut.training.judge import answers, result
-from konvolut.training.loop import Epoch, Step, Training, usable
+from konvolut.training.loop import Epoch, Step, Training
+from konvolut.training.memory import free_bytes, pictures_that_fit
 from konvolut.training.metrics import Evaluation, Tally
 from konvolut.training.parent import load_parent
 from konvolut.training.plan import Net, plan
@@ -43,6 +45,7 @@ from konvolut.training.run import (
     write,
 )
 from konvolut.training.tune import fit_head, trunk_features
+from konvolut.training.world import Even, World
 from konvolut.types import Pictures
 
 EVERY = 300.0  # s between two checkpoints in an epoch; there is one at the end of each, too
@@ -67,28 +70,35 @@ class Course:
         device: str = "cpu",
         stopped: Run | None = None,
         *,
+        world: World | None = None,
         seconds: float = EVERY,
         steps: int = 0,
     ) -> None:
-        self.images, self.plan, self.device, self.stopped = images, plan, device, stopped is not None
+        self.images, self.plan, self.stopped = images, plan, stopped is not None
+        self.world = world = world or World(device=device)
+        self.device = world.device
         self.every = (seconds, steps)
         recipe, train = plan.recipe, images.splits["train"]
-        self.held = {
-            role: hold(split, plan.spec)
-            for role, split in images.splits.items()
-            if role == "val" or (role == "train" and (recipe.head_first or not recipe.augment.crop))
-        }
+        self.held = {}
+        if recipe.head_first or not recipe.augment.crop:
+            self.held["train"] = hold(train, plan.spec)
+        if "val" in images.splits:
+            self.held["val"] = hold(images.splits["val"] if recipe.head_first else self.own("val"), plan.spec)
         pictures = (
             Crops(train, plan.spec, recipe.augment.crop, recipe.seed) if recipe.augment.crop else self.held["train"]
         )
-        self.batches = Batches(pictures, train.labels, plan.spec, recipe.batch, seed=recipe.seed, how=recipe.augment)
+        self.batches = Batches(
+            pictures, train.labels, plan.spec, recipe.batch, recipe.seed, recipe.augment, self.division(plan)
+        )
         net = plan.net()
         self.notes: list[str] = []  # what happened that a user should know, for whoever shows it
         self.state = self.found(Checkpoints(stopped.path / "checkpoints")) if stopped else None
         if plan.parent and not self.state:
             notes = load_parent(net, plan.parent)
             self.plan = replace(plan, reasons=tuple(dict.fromkeys((*plan.reasons, *notes))))
-        self.training = Training(net, self.batches, recipe, device)
+        self.training = Training(net, self.batches, recipe, self.device, world)
+        if self.device == "cpu":
+            self.fit_memory()
         self.best: tuple[float, dict[str, Tensor]] = (-1.0, {})  # validation accuracy, and the weights that had it
         self.head: float | None = None  # validation accuracy of the classifier alone, fitted before the rest moved
         self.window: list[Step] = []  # steps that no entry of the log tells of yet
@@ -131,13 +141,16 @@ class Course:
         return _("pictures decoded once, {size} MB in memory").format(size=size)
 
     def __iter__(self) -> Iterator[Step | Epoch]:
+        world = self.world
         self.begin()
         for event in self.training.events():
             if isinstance(event, Step):
                 self.tell(event)
             else:
                 self.note(event)
-            if self.stop or self.due(event):
+            if world.size > 1 and isinstance(event, Step):  # a signal reaches every process, but not in the same step
+                self.stop = bool(world.summed([self.stop])[0])
+            if world.main and (self.stop or self.due(event)):
                 self.keep()
             yield event
             if self.stop:
@@ -146,19 +159,16 @@ class Course:
 
     def begin(self) -> None:
         """Claim a folder for a new run, or go on where the last checkpoint left a stopped one."""
-        log = self.run.path / "log.jsonl"
-        if not self.stopped:
+        log, main = self.run.path / "log.jsonl", self.world.main
+        if main and not self.stopped:
             claim(self.run)
-            log.touch()
-        elif self.state:
+        if self.state:
             self.training.restore(self.state["training"])
             self.best, self.head = (self.state["best_accuracy"], self.state["best"]), self.state["head"]
             self.window = [Step(**told | {"tally": Tally(**told["tally"])}) for told in self.state["window"]]
-            write(log, log.read_bytes()[: self.state["logged"]])  # what came later will come again
-            return
-        else:
-            write(log, b"")
-        if self.plan.recipe.head_first:
+        if main:  # what was logged after the checkpoint will be logged again
+            write(log, log.read_bytes()[: self.state["logged"]] if self.state else b"")
+        if not self.state and self.plan.recipe.head_first:
             self.fit_head()
 
     def found(self, checkpoints: Checkpoints) -> dict[str, Any] | None:
@@ -189,6 +199,8 @@ class Course:
         self.kept = perf_counter()
 
     def log(self, entry: dict[str, Any]) -> None:
+        if not self.world.main:
+            return
         with (self.run.path / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
 
@@ -205,10 +217,11 @@ class Course:
             self.best = (self.head, weights_of(net))
 
     def tell(self, step: Step) -> None:
-        """Log a step that was skipped, and what a window of steps came to."""
-        if step.skipped:
-            self.notes.append(step.skipped)
-            self.log({"step": step.number, "skipped": step.skipped})
+        """Log what happened in a step, and what a window of steps came to."""
+        for note in self.training.notes:
+            self.notes.append(note)
+            self.log({"step": step.number + 1, "note": note})
+        self.training.notes.clear()
         self.window.append(step)
         count, left = len(self.batches), -(step.number + 1) % len(self.batches)
         if len(self.window) < min(LONGEST, -(-count // WINDOWS)) and left:
@@ -229,6 +242,17 @@ class Course:
             }
         )
         self.window = []
+
+    def fit_memory(self) -> None:
+        """Fewer pictures a pass where the machine would not hold them all."""
+        training, spec, free = self.training, self.plan.spec, free_bytes() // self.world.size
+        most = pictures_that_fit(training.net, (spec.channels, spec.size, spec.size), self.plan.recipe, free)
+        if most < training.micro:
+            training.micro = most
+            training.notes.append(
+                f"a step of {self.plan.recipe.batch} pictures needs more than the {free / 1e9:.1f} GB that are free: "
+                f"{most} a pass, their gradients added up; batch norm sees those {most}"
+            )
 
     def note(self, epoch: Epoch) -> None:
         """Validate, and log."""
@@ -267,18 +291,23 @@ class Course:
 
     def finish(self) -> None:
         """Keep the weights, and read the test split, once. With nothing held out, the training pictures must do."""
+        main = self.world.main
         if self.best[1]:
             self.training.net.load_state_dict(self.best[1])
-        save_weights(self.run, self.training.net)
+        if main:
+            save_weights(self.run, self.training.net)
         results = {}
         for role in [r for r in ("val", "test") if r in self.images.splits] or ["train"]:
             found = self.evaluation(role)
-            save_evaluation(self.run, found)  # the test's lies there in the end, where there is one
+            if main:
+                save_evaluation(self.run, found)  # the test's lies there in the end, where there is one
             results[role] = result(found)
         seconds = sum(entry["seconds"] for entry in self.run.log())
         self.run = Run(self.run.path, replace(self.run.card, results=results, seconds=seconds, outcome=self.outcome()))
-        save_card(self.run)
-        self.checkpoints.clear()
+        if main:
+            save_card(self.run)
+            self.checkpoints.clear()
+        self.world.barrier()
 
     def outcome(self) -> tuple[str, ...]:
         """Which weights were kept, where a classifier was fitted first, in words."""
@@ -294,9 +323,25 @@ class Course:
         )
 
     def evaluation(self, role: str) -> Evaluation:
+        """Every picture of a split once, each by one of the processes."""
+        split, own = self.images.splits[role], self.own(role)
+        pictures = self.held[role] if role in self.held else hold(own, self.plan.spec)
+        if len(pictures) > len(own):
+            pictures = pictures[self.world.rows(len(split))]
+        self.world.agree(self.training.net)
+        found = answers(self.training.net, own, pictures, self.plan.spec, self.images.classes, role, self.device)
+        return replace(found, names=split.names, labels=split.labels, logits=self.world.gathered(found.logits))
+
+    def own(self, role: str) -> Split:
+        """The pictures of a split that this process evaluates."""
         split = self.images.splits[role]
-        pictures = self.held[role] if role in self.held else hold(split, self.plan.spec)
-        return answers(self.training.net, split, pictures, self.plan.spec, self.images.classes, role, self.device)
+        rows = self.world.rows(len(split))
+        return split if self.world.size == 1 else split.part(range(rows.start, rows.stop))
+
+    def division(self, plan: Plan) -> Division:
+        """Equal shares where each process's batch norm sees its own alone."""
+        normed = plan.arch is None or has_batch_norm(plan.arch)
+        return Even(self.world) if normed and plan.recipe.norm_over == "rank" else self.world
 
     def augmented(self, count: int = 32) -> Pictures:
         """The first pictures of the first epoch as the net saw them, (count, size, size, c) uint8."""

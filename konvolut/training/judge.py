@@ -1,5 +1,6 @@
 """How right a run, or any net that knows its classes, is on a split."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,9 @@ from konvolut.errors import DataError
 from konvolut.images.batches import hold
 from konvolut.images.imageset import ImageSet, Split
 from konvolut.images.preprocess import InputSpec
+from konvolut.training.device import usable
 from konvolut.training.evaluate import evaluate
 from konvolut.training.known import Known, of_run
-from konvolut.training.loop import usable
 from konvolut.training.metrics import Evaluation
 from konvolut.training.run import Run
 from konvolut.types import Pictures
@@ -35,6 +36,15 @@ def result(found: Evaluation) -> dict[str, Any]:
         "n": len(found.labels),
         "loss": found.tally.loss,
     }
+
+
+def stalled(accuracies: Sequence[float], patience: int) -> bool:
+    """Have the last `patience` epochs brought no gain on validation? A `patience` of 0 waits for ever.
+
+    >>> stalled([0.5, 0.7, 0.7, 0.6], 2), stalled([0.5, 0.7, 0.7, 0.6], 3), stalled([0.7, 0.6], 0)
+    (True, False, False)
+    """
+    return 0 < patience < len(accuracies) and max(accuracies[-patience:]) <= max(accuracies[:-patience])
 
 
 def evaluate_run(run: Run | Known, images: ImageSet, role: str = "test", device: str = "cpu") -> Evaluation:

@@ -1,7 +1,7 @@
 """The training loop. Read this file to know what training is here."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from time import perf_counter
@@ -12,15 +12,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from konvolut.errors import RunError, nearest
+from konvolut.errors import RunError
 from konvolut.images.batches import Batch, Batches
+from konvolut.training.device import precision, usable
 from konvolut.training.loss import answers, head_weights, losses
 from konvolut.training.metrics import Tally
 from konvolut.training.optim import optimizer
 from konvolut.training.recipe import Recipe
+from konvolut.training.reduced import GlobalBatch, masked, reduced
 from konvolut.training.schedule import SCHEDULES
 from konvolut.training.segments import generators, restart, segmented
 from konvolut.training.trunk import frozen
+from konvolut.training.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,6 @@ class Step:
     norm: float  # of the whole gradient, before it was clipped
     seconds: float = 0.0
     waited: float = 0.0  # s, of them: for pictures to be read, decoded and augmented
-    skipped: str = ""  # why it changed nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,27 @@ class Training:
     events its `state` is all that another process needs.
     """
 
-    def __init__(self, net: nn.Module, batches: Batches, recipe: Recipe, device: str = "cpu") -> None:
-        self.net = net.to(usable(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.batches, self.recipe, self.device = batches, recipe, device
+    def __init__(
+        self, net: nn.Module, batches: Batches, recipe: Recipe, device: str = "cpu", world: World | None = None
+    ) -> None:
+        self.world = world or World(device=device)
+        self.device = usable(self.world.device)
+        self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.batches, self.recipe = batches, recipe
         self.micro = recipe.micro or recipe.batch
         self.frozen = frozen(self.net, recipe.freeze)
         self.head_weights = head_weights(self.net)
         if recipe.memory == "segments":
             segmented(self.net)
+        if recipe.norm_over == "ranks":
+            reduced(self.net, self.world)
+        self.whole = GlobalBatch(self.world)
+        masked(self.net, self.whole)
+        self.called = self.world.wrapped(self.net)
         self.optimizer = optimizer(self.net, recipe)
         self.epochs_done = self.steps_done = self.skipped = 0  # steps of the epoch that has begun
         self.lr, self.tally, self.seconds, self.waited = 0.0, Tally(), 0.0, 0.0  # of that epoch
+        self.notes: list[str] = []  # what happened that a user should know, until somebody takes it out
 
     def __iter__(self) -> Iterator[Epoch]:
         return (event for event in self.events() if isinstance(event, Epoch))
@@ -106,8 +118,8 @@ class Training:
         lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](number / of, self.recipe.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("rate", 1.0)  # set every step: a resumed run must not depend on history
-        before = [buffer.clone() for buffer in self.net.buffers()] if self.recipe.skip else []
-        tally = self.backward(batch)
+        with self.world.together():
+            tally, before = self.backward_in_memory(batch)
         learns = [weight for weight in self.net.parameters() if weight.grad is not None]
         norm = get_total_norm([weight.grad for weight in learns if weight.grad is not None])
         if not (isfinite(tally.loss) and isfinite(length := norm.item())):
@@ -117,27 +129,49 @@ class Training:
                     f"{why}; a smaller --lr would work" + f", {self.skipped} skipped before" * (self.skipped > 0)
                 )
             self.skipped += 1
-            for buffer, held in zip(self.net.buffers(), before, strict=True):
-                buffer.copy_(held)
-            return Step(number, of, lr, Tally(), 0.0, skipped=why)
+            self.notes.append(f"{why}; the step is left out")
+            before.back()
+            return Step(number, of, lr, Tally(), 0.0)
         if self.recipe.clip:
             clip_grads_with_norm_(learns, self.recipe.clip, norm)
         self.optimizer.step()
         return Step(number, of, lr, tally, length)
 
+    def backward_in_memory(self, batch: Batch) -> "tuple[Tally, Before]":
+        """`backward`, with fewer pictures a pass where they do not fit into the device's memory, and what was before it."""
+        before = Before(self.net, self.device)
+        while True:
+            try:
+                return self.backward(batch), before
+            except torch.OutOfMemoryError:
+                if self.micro == 1 or self.world.size > 1:  # ranks must pass as often as one another
+                    raise RunError(
+                        f"out of memory with {self.micro} pictures a pass; a smaller --batch, --size or --net, "
+                        f"--set micro={max(1, self.micro // 2)} or --set memory=segments would work"
+                    ) from None
+            self.micro = -(-min(self.micro, len(batch.labels)) // 2)
+            self.notes.append(f"out of memory: {self.micro} pictures a pass from here on, their gradients added up")
+            before.back()
+
     def backward(self, batch: Batch) -> Tally:
-        """Gradients of the mean loss of a batch, as many pictures at a time as memory holds."""
+        """Gradients of the mean loss over a batch, as many pictures at a time as memory holds; what all of it came to."""
         self.optimizer.zero_grad()
-        tally, count = Tally(), len(batch.labels)
-        for images, labels in zip(batch.images.split(self.micro), batch.labels.split(self.micro), strict=True):
+        tally, start = Tally(), 0
+        pieces = -(-len(batch.labels) // self.micro)
+        for images, labels in zip(batch.images.chunk(pieces), batch.labels.chunk(pieces), strict=True):
+            self.whole.takes(batch.of, start, len(labels))
+            start += len(labels)
             labels = labels.to(self.device)
-            with precision(self.recipe.precision, self.device):
-                logits, heads = answers(self.net(images.to(self.device)))
-            loss, total = losses(logits, heads, labels, self.head_weights, self.recipe.smoothing)
-            (total if len(labels) == count else total * (len(labels) / count)).backward()  # type: ignore[no-untyped-call]
+            last = start == len(batch.labels)
+            with nullcontext() if last or self.called is self.net else self.called.no_sync():  # type: ignore[operator]
+                with precision(self.recipe.precision, self.device):
+                    logits, heads = answers(self.called(images.to(self.device)))
+                loss, total = losses(logits, heads, labels, self.head_weights, self.recipe.smoothing)
+                self.world.mean_of(total, len(labels), batch.of).backward()  # type: ignore[no-untyped-call]
             right = int((logits.argmax(1) == labels).sum())
             tally += Tally(loss.item() * len(labels), right, len(labels))
-        return tally
+        loss_sum, right, seen = self.world.summed([tally.loss_sum, tally.right, tally.seen]).tolist()
+        return Tally(loss_sum, int(right), int(seen))
 
     def state(self) -> dict[str, Any]:
         """Everything a later process needs to go on as if nothing had happened."""
@@ -161,6 +195,20 @@ class Training:
 COUNTERS = ("epochs_done", "steps_done", "skipped", "lr", "seconds", "waited")
 
 
+class Before:
+    """What a forward pass changes, as it was: batch norm's statistics, and the generators that dropout draws from."""
+
+    def __init__(self, net: nn.Module, device: str) -> None:
+        self.net, self.device = net, torch.device(device)
+        self.buffers, self.dice = [buffer.clone() for buffer in net.buffers()], generators(self.device)
+
+    @torch.no_grad()
+    def back(self) -> None:
+        restart(self.dice, self.device)
+        for buffer, held in zip(self.net.buffers(), self.buffers, strict=True):
+            buffer.copy_(held)
+
+
 def unsound(net: nn.Module, images: Float[Tensor, "n c h w"], loss: float) -> str:
     """Where numbers stopped being numbers, in words: the first layer that answers with others, or the last gradient."""
     found: list[str] = []
@@ -169,8 +217,8 @@ def unsound(net: nn.Module, images: Float[Tensor, "n c h w"], loss: float) -> st
         if isinstance(gives, Tensor) and not found and not gives.isfinite().all():
             found.append(name)
 
-    leaves = [(name, part) for name, part in net.named_modules() if not list(part.children())]
-    hooks = [part.register_forward_hook(lambda _, __, gives, name=name: look(name, gives)) for name, part in leaves]
+    parts = [(name, part) for name, part in net.named_modules() if name]
+    hooks = [part.register_forward_hook(lambda _, __, gives, name=name: look(name, gives)) for name, part in parts]
     try:
         with torch.no_grad():
             net(images)
@@ -182,30 +230,3 @@ def unsound(net: nn.Module, images: Float[Tensor, "n c h w"], loss: float) -> st
     graded = [(name, w) for name, w in net.named_parameters() if w.grad is not None and not w.grad.isfinite().all()]
     where = graded[-1][0].rpartition(".")[0] if graded else "none"
     return f"the loss is {loss}, and the gradient is not finite, from row {where} on backwards"
-
-
-def usable(device: str) -> str:
-    """`device`, if there is one of that name here. Raises RunError, with those there are, when there is none."""
-    there = ["cpu"]
-    there += [
-        f"cuda{end}" for end in ("", *(f":{n}" for n in range(torch.cuda.device_count())))
-    ] * torch.cuda.is_available()
-    there += ["mps"] * torch.backends.mps.is_available()
-    if device not in there:
-        raise RunError(f"device {device!r} is not here{nearest(device, there)}")
-    return device
-
-
-def precision(wanted: str, device: str) -> AbstractContextManager[Any]:
-    """bf16 autocast where it is wanted, or where it is "auto" and the processor has instructions for it."""
-    if wanted == "bf16" or (wanted == "auto" and native_bf16(device)):
-        return torch.autocast(device.partition(":")[0], dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def native_bf16(device: str) -> bool:
-    """Does the device multiply bf16 in hardware? Elsewhere it is emulated, and slower than fp32."""
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    has = torch.cpu.get_capabilities()
-    return device == "cpu" and bool(has.get("avx512_bf16") or has.get("amx_bf16"))

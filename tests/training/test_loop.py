@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from konvolut.images.drawn import draw
 from konvolut.images.preprocess import InputSpec
 from konvolut.nets.arch import Arch, build
 from konvolut.training.evaluate import logits
-from konvolut.training.loop import Epoch, Step, Training, native_bf16
+from konvolut.training.device import native_bf16
+from konvolut.training.loop import Epoch, Step, Training
 from konvolut.training.recipe import Recipe
 
 TINY = Arch(
@@ -133,3 +135,91 @@ def test_segments_cost_time_and_change_no_number():
         told(training(Recipe(epochs=1, batch=50, memory=m, precision="fp32"))) for m in ("plain", "segments")
     )
     assert plain == segments
+
+
+def plain(recipe: Recipe) -> Training:
+    """No norm and no dropout: what a picture comes to does not depend on the others."""
+    net = Arch("plain", "this test", (3, 16, 16), (Row("conv1", Conv(8, 3, s=2, p=1)), Row("gap", GlobalAvgPool()), Row("fc", Dense(10, act="none"))))  # fmt: skip
+    return Training(build(net, seed=0), Batches(PICTURES, LABELS, SPEC, recipe.batch), recipe)
+
+
+@pytest.mark.parametrize("micro", [1, 7, 49])
+def test_gradients_of_parts_add_up_to_those_of_the_batch(micro):
+    whole, parts = plain(Recipe(epochs=2, batch=50)), plain(Recipe(epochs=2, batch=50, micro=micro))
+    for one, two in zip(whole, parts, strict=True):
+        assert one.tally.right == two.tally.right
+        assert one.tally.loss == pytest.approx(two.tally.loss, rel=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(weights(whole), weights(parts), strict=True))
+
+
+class Small(nn.Module):
+    """Stands for a device whose memory holds a pass of `most` pictures."""
+
+    def __init__(self, net: nn.Module, most: int) -> None:
+        super().__init__()
+        self.net, self.most = net, most
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        given = self.net(images)
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return given
+
+
+def test_out_of_memory_halves_the_pass_and_loses_nothing():
+    recipe = Recipe(epochs=1, batch=50)
+    small = Training(Small(build(TINY, seed=0), 20), Batches(PICTURES, LABELS, SPEC, 50), recipe)
+    found = list(small)
+    known = Training(Small(build(TINY, seed=0), 99), Batches(PICTURES, LABELS, SPEC, 50), replace(recipe, micro=13))
+    assert small.micro == 13
+    assert small.notes == [f"out of memory: {n} pictures a pass from here on, their gradients added up" for n in (25, 13)]
+    assert [e.tally for e in known] == [e.tally for e in found]
+    assert all(map(torch.equal, weights(known), weights(small)))  # batch norm's statistics, too
+    none = Training(Small(build(TINY, seed=0), 0), Batches(PICTURES, LABELS, SPEC, 50), recipe)
+    with pytest.raises(RunError, match=r"out of memory with 1 pictures a pass.*memory=segments"):
+        list(none)
+
+
+class Faulty(nn.Module):
+    """Gives infinity in the passes of these numbers."""
+
+    def __init__(self, net: nn.Module, when: set[int]) -> None:
+        super().__init__()
+        self.net, self.when, self.passes = net, when, 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        return self.net(images * math.inf if self.passes - 1 in self.when else images)
+
+
+def faulty(when: set[int], **fields: int) -> Training:
+    recipe = Recipe(epochs=1, batch=20, **fields)
+    return Training(Faulty(build(TINY, seed=0), when), Batches(PICTURES, LABELS, SPEC, 20), recipe)
+
+
+def test_a_step_without_finite_numbers_is_left_out_where_the_recipe_says_so():
+    found = faulty({1}, skip=1)
+    events = [event for event in found.events() if isinstance(event, Step)]
+    assert [event.tally.seen for event in events] == [20, 0, 20, 20, 20]
+    (note,) = found.notes
+    assert note.startswith("step 1, learning rate 0.1: the loss is nan")
+    assert all(value.isfinite().all() for value in weights(found))  # batch norm's statistics, too
+
+
+def test_one_more_than_may_be_left_out_stops():
+    with pytest.raises(RunError, match=r"step 2, .*a smaller --lr would work, 1 skipped before"):
+        list(faulty({1, 3}, skip=1).events())  # the pass that looks for the row is one of them
+
+
+def test_the_first_row_that_answers_with_no_number_is_named():
+    found = training(Recipe(batch=32))
+    found.net.get_submodule("gap").register_forward_hook(lambda _, __, gives: gives / 0)
+    with pytest.raises(RunError, match=r"row gap\S* is the first whose answer is not finite"):
+        next(found.events())
+
+
+def test_a_gradient_without_numbers_stops_though_the_loss_has_one():
+    found = training(Recipe(batch=32))
+    found.net.get_submodule("gap").register_full_backward_hook(lambda _, takes, __: (takes[0] * math.nan,))
+    with pytest.raises(RunError, match=r"the loss is 2\.\d+, and the gradient is not finite, from row conv1"):
+        next(found.events())
