@@ -28,17 +28,21 @@ from konvolut.training.plan import plan
 from konvolut.training.recipe import Recipe, assignments, changed, read
 from konvolut.training.recipes import BOOK, by_the_book, d2l, departures, is_by_the_book
 from konvolut.training.run import Run, free_folder, open_run, opened_again
+from konvolut.training.world import World
 
 
 def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> Course:
     """The course that the words ask for: a new one, or the rest of a stopped one."""
-    every = {"seconds": 60 * wishes.pop("checkpoint_minutes"), "steps": wishes.pop("checkpoint_steps")}
+    world = World.here(wishes["device"])
+    how = {"seconds": 60 * wishes.pop("checkpoint_minutes"), "steps": wishes.pop("checkpoint_steps"), "world": world}
     if stopped is not None:
         given = [name for name, value in wishes.items() if value and name != "device"]
         if given:
             raise RecipeError(f"--resume {stopped}: a resumed run keeps its settings; leave out --{given[0]}")
         run = open_run(stopped)
-        return resume(run, opened_again(run.card, data), wishes["device"], **every)
+        return resume(run, opened_again(run.card, data), world.device, **how)
+    if world.size > 1 and wishes["minutes"]:
+        raise RecipeError(f"minutes, on {world.size} processes: each would measure another rate; give --epochs")
     refuse_misspelt(wishes["weights"] or "")
     named = d2l(wishes["net"] or "") if wishes["recipe"] == "d2l" else None  # a file of that name is ./d2l
     settings = read(Path(wishes["recipe"])) if wishes["recipe"] and not named else {}
@@ -53,25 +57,29 @@ def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> C
         settings=settings,
         size=BOOK[wishes["net"]].size if named and wishes["size"] is None else wishes["size"],
         minutes=wishes["minutes"],
-        device=wishes["device"],
+        device=world.device,
         weights=wishes["weights"],
     )
     if named:
         found = by_the_book(found)
-    out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}")
-    return Course(images, found, out, wishes["device"], **every)
+    out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}") if world.main else None
+    return Course(images, found, Path(world.told(out)), world.device, **how)
 
 
 def follow(course: Course, machine: bool) -> None:
     """Train, with progress on stderr; then write the report and say what came of it."""
-    note = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    world = course.world
+    note = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, quiet=not world.main)
     announce(course, note)
     with stopping(course) as caught:
         watch(course, note)
+    world.closed()
     if course.stop:
         note.print(_("stopped; this goes on from the last finished step:"))
         note.print(f"  konvolut train --resume {quote(str(course.run.path))}")
-        sys.exit(128 + caught[0])
+        sys.exit(128 + (caught or [SIGTERM])[0])
+    if not world.main:
+        return
     run = course.run
     table = as_rows(ledger(course.plan.arch)) if course.plan.arch else []
     report = write_report(run, course.images, run.evaluation(), course.augmented(), table)
@@ -138,7 +146,7 @@ def announce(course: Course, note: Console) -> None:
     note.print(
         _("{name}: {k} classes; pictures: {counts}").format(name=images.name, k=len(images.classes), counts=counts)
     )
-    for line in (*images.notes, *found.reasons, *found.changes, course.keeping()):
+    for line in (*images.notes, *found.reasons, *found.changes, course.keeping(), *course.sharing()):
         note.print(f"  {line}")
 
 

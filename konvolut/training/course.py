@@ -24,7 +24,6 @@ from konvolut.training.checkpoint import Checkpoints, synced
 from konvolut.training.device import usable
 from konvolut.training.judge import answers, result
 from konvolut.training.loop import Epoch, Step, Training
-from konvolut.training.memory import free_bytes, pictures_that_fit
 from konvolut.training.metrics import Evaluation, Tally
 from konvolut.training.parent import load_parent
 from konvolut.training.plan import Net, plan
@@ -97,8 +96,6 @@ class Course:
             notes = load_parent(net, plan.parent)
             self.plan = replace(plan, reasons=tuple(dict.fromkeys((*plan.reasons, *notes))))
         self.training = Training(net, self.batches, recipe, self.device, world)
-        if self.device == "cpu":
-            self.fit_memory()
         self.best: tuple[float, dict[str, Tensor]] = (-1.0, {})  # validation accuracy, and the weights that had it
         self.head: float | None = None  # validation accuracy of the classifier alone, fitted before the rest moved
         self.window: list[Step] = []  # steps that no entry of the log tells of yet
@@ -140,6 +137,20 @@ class Course:
             )
         return _("pictures decoded once, {size} MB in memory").format(size=size)
 
+    def sharing(self) -> tuple[str, ...]:
+        """How several processes divide the work, in words; nothing of one."""
+        if self.world.size == 1:
+            return ()
+        count, batch = self.world.size, self.plan.recipe.batch
+        line = _("{n} processes share batches of {batch}").format(n=count, batch=batch)
+        if isinstance(self.batches.division, Even):
+            rest = len(self.batches.labels) % count
+            line += "; " + _(
+                "batch norm sees each one's own pictures, so their shares are equal: {rest} of the last pictures sit "
+                "each epoch out; --set norm_over=ranks norms over all"
+            ).format(rest=rest)
+        return (line,)
+
     def __iter__(self) -> Iterator[Step | Epoch]:
         world = self.world
         self.begin()
@@ -168,6 +179,8 @@ class Course:
             self.window = [Step(**told | {"tally": Tally(**told["tally"])}) for told in self.state["window"]]
         if main:  # what was logged after the checkpoint will be logged again
             write(log, log.read_bytes()[: self.state["logged"]] if self.state else b"")
+            for line in self.sharing():
+                self.log({"note": line})
         if not self.state and self.plan.recipe.head_first:
             self.fit_head()
 
@@ -242,17 +255,6 @@ class Course:
             }
         )
         self.window = []
-
-    def fit_memory(self) -> None:
-        """Fewer pictures a pass where the machine would not hold them all."""
-        training, spec, free = self.training, self.plan.spec, free_bytes() // self.world.size
-        most = pictures_that_fit(training.net, (spec.channels, spec.size, spec.size), self.plan.recipe, free)
-        if most < training.micro:
-            training.micro = most
-            training.notes.append(
-                f"a step of {self.plan.recipe.batch} pictures needs more than the {free / 1e9:.1f} GB that are free: "
-                f"{most} a pass, their gradients added up; batch norm sees those {most}"
-            )
 
     def note(self, epoch: Epoch) -> None:
         """Validate, and log."""

@@ -7,6 +7,7 @@ from math import isfinite
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from konvolut.errors import RunError
 from konvolut.images.batches import Batch, Batches
 from konvolut.training.device import precision, usable
 from konvolut.training.loss import answers, head_weights, losses
+from konvolut.training.memory import free_bytes, pictures_that_fit
 from konvolut.training.metrics import Tally
 from konvolut.training.optim import optimizer
 from konvolut.training.recipe import Recipe
@@ -64,11 +66,12 @@ class Training:
         self.device = usable(self.world.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.batches, self.recipe = batches, recipe
-        self.micro = recipe.micro or recipe.batch
         self.frozen = frozen(self.net, recipe.freeze)
         self.head_weights = head_weights(self.net)
         if recipe.memory == "segments":
             segmented(self.net)
+        self.notes: list[str] = []  # what happened that a user should know, until somebody takes it out
+        self.micro = self.pictures_a_pass()
         if recipe.norm_over == "ranks":
             reduced(self.net, self.world)
         self.whole = GlobalBatch(self.world)
@@ -77,7 +80,22 @@ class Training:
         self.optimizer = optimizer(self.net, recipe)
         self.epochs_done = self.steps_done = self.skipped = 0  # steps of the epoch that has begun
         self.lr, self.tally, self.seconds, self.waited = 0.0, Tally(), 0.0, 0.0  # of that epoch
-        self.notes: list[str] = []  # what happened that a user should know, until somebody takes it out
+
+    def pictures_a_pass(self) -> int:
+        """As many as the recipe says; on a CPU fewer, where the machine would not hold them all."""
+        asked = self.recipe.micro or self.recipe.batch
+        if self.device != "cpu":
+            return asked
+        spec, free = self.batches.spec, free_bytes() // self.world.size
+        self.wake()
+        fit = pictures_that_fit(self.net, (spec.channels, spec.size, spec.size), self.recipe, free)
+        most = int(self.world.gathered(np.array([fit])).min())  # ranks pass as often as one another
+        if most < asked:
+            self.notes.append(
+                f"a step of {self.recipe.batch} pictures needs more than the {free / 1e9:.1f} GB that are free: "
+                f"{most} a pass, their gradients added up; batch norm sees those {most}"
+            )
+        return most
 
     def __iter__(self) -> Iterator[Epoch]:
         return (event for event in self.events() if isinstance(event, Epoch))

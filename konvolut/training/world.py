@@ -22,7 +22,8 @@ from konvolut.errors import RecipeError, RunError
 from konvolut.nets.arch import Network
 
 SAID = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # by torchrun, in the environment
-IN_STEP = 25  # s that a process may be late in the middle of a step; an ended one is missed at once by gloo
+IN_STEP = 20  # s that a process may be late in the middle of a step; an ended one is missed at once by gloo
+GONE = r"\bgloo\b|\bNCCL\b|pair closure"  # in what torch raises then: plain RuntimeErrors, for gloo
 APART = 1800  # s that one may be late elsewhere: pictures are decoded, pages are written
 
 
@@ -136,6 +137,14 @@ class World:
                     distributed.broadcast(torch.from_numpy(part.reshape(-1).view(np.uint8)), rank)
         return np.concatenate(parts)
 
+    def told(self, value: Any) -> Any:
+        """Rank 0's `value`, on every rank."""
+        held = [value]
+        if self.size > 1:
+            with self.together():
+                distributed.broadcast_object_list(held, 0)
+        return held[0]
+
     def agree(self, net: nn.Module) -> None:
         """Give every rank the buffers of rank 0: the running statistics of a norm that saw only its own pictures."""
         if self.size > 1:
@@ -160,7 +169,7 @@ class World:
         try:
             yield
         except RuntimeError as error:
-            known = isinstance(error, distributed.DistError) or re.search(r"\bgloo\b|\bNCCL\b", str(error))
+            known = isinstance(error, distributed.DistError) or re.search(GONE, str(error))
             if self.size == 1 or not known:
                 raise
             raise RunError(

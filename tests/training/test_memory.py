@@ -6,7 +6,8 @@ from torch import nn
 from untidy import album
 
 from konvolut.images.sources import open_images
-from konvolut.training import course
+from konvolut.training import loop
+from konvolut.training.course import Course
 from konvolut.training.memory import SPARE, bytes_each, free_bytes, pictures_that_fit
 from konvolut.training.plan import plan
 from konvolut.training.recipe import Recipe
@@ -39,8 +40,8 @@ def test_this_machine_has_memory():
 
 def test_a_run_says_how_it_fits_its_steps_into_memory(tmp_path, monkeypatch):
     images = open_images(album(tmp_path / "data", {"a": 30, "b": 30}))
-    monkeypatch.setattr(course, "free_bytes", lambda: 5_000_000)
-    found = course.Course(images, plan(images, "lenet", settings={"epochs": 1, "batch": 32}), tmp_path / "run")
+    monkeypatch.setattr(loop, "free_bytes", lambda: 5_000_000)
+    found = Course(images, plan(images, "lenet", settings={"epochs": 1, "batch": 32}), tmp_path / "run")
     list(found)
     (entry,) = [entry for entry in found.run.entries() if "note" in entry]
     assert entry["note"].startswith("a step of 32 pictures needs more than the 0.0 GB that are free")
