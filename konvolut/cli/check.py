@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example:  konvolut check photos/ --html check.html")
 @click.argument("data")
 @click.option("--html", type=click.Path(), metavar="FILE", help="Write a page with contact sheets.")
-@click.option("--size", type=click.IntRange(1, 1024), default=64, show_default=True, help="Its preview's side, in px.")
+@click.option("--size", type=click.IntRange(1, 1024), help="Its preview's side, in px.  [default: 64]")
 @click.option("--json", "machine", is_flag=True, help="Print what was found as JSON.")
 @click.option(
     "--list",
@@ -27,7 +27,7 @@ def command(
     context: click.Context,
     data: str,
     html: str | None,
-    size: int,
+    size: int | None,
     machine: bool,
     what: str | None,
     quarantine: str | None,
@@ -35,7 +35,8 @@ def command(
     """What is wrong with the pictures of DATA. Changes none of them; exit status 1 when anything was found.
 
     --list bad: what cannot be read, or is blank. duplicates: of equal or nearly equal pictures, all but one. leaks: what a
-    later split holds too. Paths may hold spaces: xargs -d '\\n' takes them as they are.
+    later split holds too. Paths may hold spaces: xargs -d '\\n' takes them as they are. In one that holds a line feed, it
+    is written \\n, a carriage return \\r, and a backslash \\\\.
     """
     from pathlib import Path
 
@@ -47,15 +48,17 @@ def command(
 
     if machine and what:
         raise click.UsageError("--json and --list both say what is printed; give one of them")
+    if size is not None and html is None:
+        raise click.UsageError("--size is of the preview on a page; give --html FILE too")
     if quarantine is not None:
         replaceable_list(Path(quarantine))
     if html is not None:
         replaceable_page(Path(html))
     report = checked(data)
     if quarantine is not None:
-        write(Path(quarantine), report.quarantine(), (f"found by konvolut check {data}",))
+        write(Path(quarantine), report.quarantine, (f"found by konvolut check {data}",))
     if html is not None:
-        write_page(report, Path(html), size)
+        write_page(report, Path(html), size or 64)
     if machine:
         as_json(report.as_numbers())
     elif what:
@@ -67,18 +70,11 @@ def command(
 
 def checked(data: str) -> "Report":
     """The report, with a bar on stderr while it is made, where stderr is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from konvolut.cli.progress import counting
     from konvolut.images.check import check
     from konvolut.language import _
 
-    note = Console(stderr=True, highlight=False, markup=False)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=note, transient=True, disable=not note.is_terminal,
-    )  # fmt: skip
-    with bar:
+    with counting() as bar:
         task = bar.add_task(_("looking at the pictures"), total=None)
 
         def told(done: int, of: int) -> None:
@@ -90,11 +86,13 @@ def checked(data: str) -> "Report":
 
 
 def paths(report: "Report", what: str) -> None:
-    """Plain paths, byte for byte as the system spells them."""
+    """Plain paths, a line each, byte for byte as the system spells them unless that would be two lines."""
     import os
 
+    from konvolut.images.quarantine import on_one_line
+
     for name in report.listed(what):
-        click.echo(os.fsencode(report.listing.called(name)))
+        click.echo(os.fsencode(on_one_line(report.listing.called(name))))
 
 
 CLASSES = 20  # printed; the page and --json have all
@@ -107,7 +105,7 @@ def summary(report: "Report", html: str | None, quarantine: str | None) -> None:
     from shlex import quote
 
     from konvolut.cli.out import as_table
-    from konvolut.images.check import WORDS, joined
+    from konvolut.images.check import SPLITS, WORDS, joined
     from konvolut.language import _
 
     most = max((sum(held.values()) for held in report.counts.values()), default=1)
@@ -115,13 +113,13 @@ def summary(report: "Report", html: str | None, quarantine: str | None) -> None:
     as_table(
         [
             {
-                "class": label,
-                **{role: held[role] for role in report.roles},
+                _("class"): label,
+                **{_(SPLITS[role]): held[role] for role in report.roles},
                 " ": "█" * max(1, round(BAR * sum(held.values()) / most)),
             }
             for label, held in shown
         ],
-        right=report.roles,
+        right=[_(SPLITS[role]) for role in report.roles],
     )
     if len(report.counts) > len(shown):
         click.echo(_("and {n} more classes").format(n=len(report.counts) - len(shown)))
@@ -161,9 +159,18 @@ def summary(report: "Report", html: str | None, quarantine: str | None) -> None:
     data = quote(report.where)
     if quarantine is not None:
         click.echo(f"  konvolut train {data} --set exclude={quote(quarantine)}")
-    elif report.quarantine():
+    elif report.quarantine:
         click.echo(f"  konvolut check {data} --quarantine exclude.txt")
+    for role, label in report.lost:
+        what = (
+            _("that list leaves out every training picture of {label}: shorten it, or add some").format(
+                label=repr(label)
+            )
+            if label
+            else _("that list leaves out every picture of {role}: shorten it, or remove that part").format(role=role)
+        )
+        click.echo(f"  {what}")
     if report.findings and html is None:
         click.echo(f"  konvolut check {data} --html check.html")
-    if quarantine is None and not report.quarantine():
+    if quarantine is None and not report.quarantine:
         click.echo(f"  konvolut train {data}")

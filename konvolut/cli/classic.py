@@ -23,6 +23,9 @@ LEAST = 16  # px: and smaller ones this large
     "--c", type=float, help="How hard it tries (of neighbours: how many); left out, the best of three on validation."
 )
 @click.option("--size", type=int, help="px; left out, the pictures' own, between 16 and 64.")
+@click.option(
+    "--exclude", type=click.Path(), metavar="FILE", help="Names to leave out; `check --quarantine` lists them."
+)
 @click.option("--seed", type=int, default=0, help="Same seed, same answers.  [default: 0]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; left out, the next runs/NAME-N.")
 @click.option("--json", "as_text", is_flag=True, help="Print the result as JSON.")
@@ -47,7 +50,7 @@ def prepare(data: str, wishes: dict[str, Any]) -> "Course":
 
     pipeline = Pipeline(**{name: wishes[name] for name in ("features", "kernel", "machine", "c", "seed")})
     refuse({}, wishes["size"], None)
-    images = open_images(data)
+    images = open_images(data, exclude=wishes["exclude"])
     seen = look(images)
     size, reasons = wishes["size"], list[str]()
     if size is None:
@@ -105,5 +108,6 @@ def follow(course: "Course", as_text: bool) -> int:
     click.echo(_("report      {path}").format(path=report))
     click.echo(_("next:"))
     click.echo(f"  konvolut report {quote(str(run.path))}")
-    click.echo(f"  konvolut train {quote(card.data['where'])}")
+    left_out = f" --set exclude={quote(card.data['exclude'])}" if card.data["exclude"] else ""
+    click.echo(f"  konvolut train {quote(card.data['where'])}{left_out}")
     return int(not course.solved)

@@ -47,20 +47,13 @@ def command(
 
 def packing(data: str, out: str, decoded: "Decoded | None", shard_size: int, exclude: str | None) -> "Packed":
     """The work, with a bar on stderr where stderr is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from konvolut.cli.progress import counting
     from konvolut.images.packing import pack
     from konvolut.language import _
 
     words = {"reading": _("reading the pictures"), "packing": _("packing them")}
-    note = Console(stderr=True, highlight=False, markup=False)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=note, transient=True, disable=not note.is_terminal,
-    )  # fmt: skip
     try:
-        with bar:
+        with counting() as bar:
             tasks = {what: bar.add_task(word, total=None) for what, word in words.items()}
             return pack(
                 data, out, decoded, shard_size, exclude,

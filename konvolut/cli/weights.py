@@ -66,7 +66,12 @@ def get(name: str, kind: str) -> None:
 @click.argument("what", metavar="RUN|NET")
 @click.argument("out", type=click.Path(dir_okay=False))
 @click.option("--naming", default="konvolut", show_default=True, help="Whose names: konvolut, torchvision or timm.")
-@click.option("--weights", type=click.Path(), help="Fill NET first, from a file or imagenet: renames a file.")
+@click.option(
+    "--weights",
+    type=click.Path(),
+    metavar="FILE|imagenet",
+    help="Fill NET first, from a file or imagenet; none: from --seed.",
+)
 @click.option("--classes", type=int, help="Of NET.  [default: as many as its table has]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of NET, where no file fills it.")
 def save(what: str, out: str, naming: str, weights: str | None, classes: int | None, seed: int) -> None:
@@ -76,6 +81,8 @@ def save(what: str, out: str, naming: str, weights: str | None, classes: int | N
     from konvolut.nets.open import build
     from konvolut.nets.published import KINDS, of_net
     from konvolut.nets.weights import load_weights, save_weights
+    from konvolut.training.known import refuse_misspelt
+    from konvolut.training.parent import NOTHING
     from konvolut.training.run import open_run
 
     if Path(what).is_dir():
@@ -83,8 +90,10 @@ def save(what: str, out: str, naming: str, weights: str | None, classes: int | N
             raise click.UsageError("--weights and --classes are for a NET; a RUN has its own")
         net = open_run(what).net()
     else:
+        if weights:
+            refuse_misspelt(weights)
         file = of_net(what, weights) if weights in KINDS else None
         net = build(file.net if file else what, classes, seed=seed)
-        if weights:
+        if weights and weights != NOTHING:
             click.echo(load_weights(net, file.get() if file else weights))
     click.echo(save_weights(net, out, naming))

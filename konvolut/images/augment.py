@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from konvolut.errors import RecipeError
 from konvolut.images.dice import Stream, dice
@@ -190,6 +190,13 @@ def light(
     alpha = strength * torch.stack([dice.normal(Stream.LIGHTING + k) for k in range(colours.shape[1])], dim=1)
     added = alpha @ torch.from_numpy(colours).float().T  # (n, c)
     return (images + added[:, :, None, None]).clamp(0, 1)
+
+
+def resized(images: Float[Tensor, "n c h w"], side: int) -> Float[Tensor, "n c side side"]:
+    """The pictures at another side, in px, antialiased; at their own they are themselves."""
+    if images.shape[-2:] == (side, side):
+        return images
+    return interpolate(images, (side, side), mode="bilinear", antialias=True)
 
 
 def erase(images: Float[Tensor, "n c h w"], share: float, dice: Dice) -> Float[Tensor, "n c h w"]:

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from konvolut.errors import RecipeError
 from konvolut.images.augment import Augment, Dice, augment, principal_colours
+from konvolut.images.balance import balanced_order
 from konvolut.images.crops import AHEAD, Crops
 from konvolut.images.dice import Stream, dice
 from konvolut.images.imageset import Split
+from konvolut.images.mix import Pairs, blended, pairs
 from konvolut.images.moves import Moves, fits, moved
 from konvolut.images.preprocess import InputSpec, preprocess
 from konvolut.types import Labels, Pictures
@@ -37,6 +39,8 @@ class Batch:
     labels: Int64[Tensor, "n"]
     index: Int64[ndarray, "n"]  # of each picture in its split
     of: int  # pictures that the step takes in all processes
+    others: Int64[Tensor, "n"] | None = None  # the labels of what is blended into each picture
+    share: Float[Tensor, "n"] | None = None  # of the picture itself
 
 
 class Division(Protocol):
@@ -69,6 +73,8 @@ class Batches:
     seed: int = 0
     how: Augment = Augment()
     division: Division = Alone()
+    mix: tuple[float, float] = (0.0, 0.0)  # alphas of mixup and of CutMix; 0: none
+    balanced: bool = False  # is every class seen equally often?
     _laid: list[Moves] = field(default_factory=list, init=False, repr=False)  # made once, when first needed
 
     def __post_init__(self) -> None:
@@ -83,7 +89,9 @@ class Batches:
         return -(-len(self.labels) // self.size)
 
     def order(self, epoch: int) -> Int64[ndarray, "n"]:
-        """Every picture once, shuffled by (seed, epoch)."""
+        """Every picture once, or every class as often as another, shuffled by (seed, epoch)."""
+        if self.balanced:
+            return balanced_order(self.labels, self.seed, epoch)
         return np.argsort(dice(self.seed, epoch, np.arange(len(self.labels)), Stream.ORDER), kind="stable")
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
@@ -94,13 +102,34 @@ class Batches:
         colours, pool = self.colours(), Pool()
         busy = isinstance(self.pictures, Crops)  # threads of torch's would wait for those that decode, at every step
         steps = self.division.steps(self.order(number), len(self))[start:]
-        parts = [self.division.own(step) for step in steps]
-        for step, index, images in zip(steps, parts, self._moved(number, parts), strict=True):
+        rows = [self.division.own(np.arange(len(step))) for step in steps]
+        blends = [self.blend(step, number) for step in steps]
+        wanted = [
+            step[own if blend is None else with_partners(own, blend)]
+            for step, own, blend in zip(steps, rows, blends, strict=True)
+        ]
+        for step, own, blend, index, images in zip(
+            steps, rows, blends, wanted, self._moved(number, wanted), strict=True
+        ):
             if self._later() == Augment():
                 ready = seen(images, self.spec, pool, ALONE if busy else CACHED)
             else:
                 ready = normalise(self._augmented(images, number, index, colours), self.spec)
-            yield Batch(ready, torch.from_numpy(self.labels[index]), index, len(step))
+            labels = torch.from_numpy(self.labels[step[own]])
+            if blend is None:
+                yield Batch(ready, labels, index, len(step))
+                continue
+            places = np.empty(len(step), np.int64)
+            places[with_partners(own, blend)] = np.arange(len(ready))
+            ready = blended(ready[: len(own)], ready[places[blend.partner[own]]], blend.part(own))
+            yield Batch(
+                ready, labels, step[own], len(step),
+                torch.from_numpy(self.labels[step[blend.partner[own]]]), torch.from_numpy(blend.share[own]).float(),
+            )  # fmt: skip
+
+    def blend(self, step: Int64[ndarray, "n"], epoch: int) -> Pairs | None:
+        side = (self.spec.size, self.spec.size)
+        return pairs(step, self.seed, epoch, *self.mix, side) if any(self.mix) else None
 
     def first(self, count: int) -> Pictures:
         """The first pictures of the first epoch as the net sees them, before they are normalised."""
@@ -144,6 +173,11 @@ class Batches:
         else:
             some = self.pictures[::every]
         return principal_colours(some.reshape(-1, some.shape[-1]) / 255.0)
+
+
+def with_partners(own: Int64[ndarray, "share"], blend: Pairs) -> Int64[ndarray, "m"]:
+    """The places of a batch that a process needs: its own, and after them those that are blended into them alone."""
+    return np.concatenate([own, np.setdiff1d(blend.partner[own], own)])
 
 
 def unit(pictures: Pictures) -> Float[Tensor, "n c h w"]:

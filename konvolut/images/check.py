@@ -29,11 +29,11 @@ from konvolut.images.division import Given
 from konvolut.images.files import Entry, Listing
 from konvolut.images.folders import hidden
 from konvolut.images.quality import FAULTS, faults
-from konvolut.images.sources import MADE, listed, mirrors_of, stored
+from konvolut.images.shards import ROLES
+from konvolut.images.sources import MADE, listed, lost, mirrors_of, stored
 from konvolut.images.worker import inspected
 from konvolut.language import later
 
-ROLES = ("train", "val", "test")  # of copies, the last one is kept: a test part should stay as it is
 UNEVEN = 10  # times the pictures of the smallest class of a split, from which on the largest is too many
 DEPTH = 3  # folders below the root that are looked over for what was passed over
 
@@ -56,6 +56,9 @@ KINDS = (  # worst first
 COPIES = ("leaks", "near-leaks", "two-classes", "near-two-classes", "copies", "near-copies")
 LISTS = ("bad", "duplicates", "leaks")
 
+Holders = dict[bytes, list[int]]  # contents -> the numbers of the entries that have them, in the order of their names
+
+SPLITS = {"train": later("train"), "val": later("val"), "test": later("test")}
 # fmt: off
 WORDS = {
     "unreadable": later("files that cannot be read: {n}"),
@@ -159,6 +162,7 @@ class Report:
                 found |= {name for name in ordered[:-1] if what == "duplicates" or self._roles[name] != kept}
         return tuple(sorted(found))
 
+    @cached_property
     def quarantine(self) -> dict[str, str]:
         """Name -> why, of what training is better without.
 
@@ -184,6 +188,16 @@ class Report:
                 why[name] = f"nearly the same as {other}, in {self._roles[other]}"
         return why
 
+    @cached_property
+    def lost(self) -> tuple[tuple[str, str], ...]:
+        """What training refuses to go without and the quarantine leaves none of; see `sources.lost`."""
+        kept = (entry for entry in self.listing.entries if entry.name not in self.quarantine)
+        return lost(*({(entry.role, entry.label) for entry in entries} for entries in (self.listing.entries, kept)))
+
+    @cached_property
+    def holders(self) -> Holders:
+        return holders(self.listing.entries, self.seen)
+
     def as_numbers(self) -> dict[str, Any]:
         """All of it, as JSON may hold it."""
         sizes = self.sizes()
@@ -198,14 +212,17 @@ class Report:
                 {"kind": one.kind, "count": one.count, "groups": one.groups, "reasons": one.reasons}
                 for one in self.findings
             ],
-            "quarantine": self.quarantine(),
+            "quarantine": self.quarantine,
+            "lost": self.lost,
         }
 
     def _near_leaks(self) -> Iterator[tuple[str, str]]:
         """Pictures that are nearly one of a later split, and which."""
-        held = holders(self.listing.entries, self.seen)
         for pair in self.pairs:
-            sides = [[self.listing.entries[i] for i in held[_digest(self.seen[n])]] for n in (pair.first, pair.second)]
+            sides = [
+                [self.listing.entries[i] for i in self.holders[_digest(self.seen[n])]]
+                for n in (pair.first, pair.second)
+            ]
             for one in sides[0]:
                 for other in sides[1]:
                     if one.role != other.role:
@@ -256,9 +273,10 @@ def check(where: str | Path, told: Callable[[int, int], None] | None = None, wor
             seen.append(result if isinstance(result, DataError) else _seen(result, shelf))
             if told:
                 told(len(seen), len(entries))
-        pairs = _near(entries, seen, shelf, mirrors_of(text, tuple(counted(entries)))[0])
+        held = holders(entries, seen)
+        pairs = _near(held, seen, shelf, mirrors_of(text, tuple(counted(entries)))[0])
     findings = [
-        *_broken(entries, seen), *_exact(entries, seen), *_alike(entries, seen, pairs), *_structure(entries),
+        *_broken(entries, seen), *_exact(entries, held), *_alike(entries, held, seen, pairs), *_structure(entries),
         *_faulty(entries, seen), *(_around(path, listing) if path.is_dir() and not drawn and not shards.holds_pack(path) else ()),
     ]  # fmt: skip
     findings.sort(key=lambda finding: KINDS.index(finding.kind))
@@ -365,9 +383,8 @@ def counted(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
     return {label: {role: found[label].get(role, 0) for role in ROLES} for label in sorted(found)}
 
 
-def holders(entries: Sequence[Entry], seen: Sequence[Seen | DataError]) -> dict[bytes, list[int]]:
-    """Contents -> the numbers of the entries that have them, in the order of their names."""
-    found: dict[bytes, list[int]] = {}
+def holders(entries: Sequence[Entry], seen: Sequence[Seen | DataError]) -> Holders:
+    found: Holders = {}
     for number in sorted(range(len(entries)), key=lambda i: entries[i].name):
         one = seen[number]
         if isinstance(one, Seen):
@@ -375,11 +392,11 @@ def holders(entries: Sequence[Entry], seen: Sequence[Seen | DataError]) -> dict[
     return found
 
 
-def _near(entries: Sequence[Entry], seen: Sequence[Seen | DataError], shelf: Shelf, mirrored: bool) -> list[alike.Pair]:
+def _near(held: Holders, seen: Sequence[Seen | DataError], shelf: Shelf, mirrored: bool) -> list[alike.Pair]:
     """Near duplicates among different contents. Blank pictures all look alike, and are found to be blank instead."""
     place = np.cumsum([isinstance(one, Seen) for one in seen]) - 1  # of an entry's sketch on the shelf
-    held = (numbers[0] for numbers in holders(entries, seen).values())
-    first = np.array([i for i in held if "blank" not in cast(Seen, seen[i]).faults], np.int64)
+    firsts = (numbers[0] for numbers in held.values())
+    first = np.array([i for i in firsts if "blank" not in cast(Seen, seen[i]).faults], np.int64)
     rows = _Rows(shelf, place[first].astype(np.int64) if len(first) else first)
     headers = (cast(Seen, seen[i]).header for i in first.tolist())
     proportions = np.array([header.width / header.height for header in headers], np.float32)
@@ -399,13 +416,13 @@ def _broken(entries: Sequence[Entry], seen: Sequence[Seen | DataError]) -> Itera
     yield from _finding("unreadable", [(name,) for name, _ in broken], [reason for _, reason in broken])
 
 
-def _exact(entries: Sequence[Entry], seen: Sequence[Seen | DataError]) -> Iterator[Finding]:
-    groups = [[entries[i] for i in numbers] for numbers in holders(entries, seen).values() if len(numbers) > 1]
+def _exact(entries: Sequence[Entry], held: Holders) -> Iterator[Finding]:
+    groups = [[entries[i] for i in numbers] for numbers in held.values() if len(numbers) > 1]
     yield from _sorted_out(groups, ("leaks", "two-classes", "copies"))
 
 
 def _alike(
-    entries: Sequence[Entry], seen: Sequence[Seen | DataError], pairs: Sequence[alike.Pair]
+    entries: Sequence[Entry], held: Holders, seen: Sequence[Seen | DataError], pairs: Sequence[alike.Pair]
 ) -> Iterator[Finding]:
     """Pairs to groups: whatever is linked belongs together. Of exact copies in one place, the first stands for all."""
     root: dict[int, int] = {}
@@ -418,7 +435,6 @@ def _alike(
 
     for pair in pairs:
         root[top(pair.second)] = top(pair.first)
-    held = holders(entries, seen)
     groups: dict[int, dict[tuple[bytes, str, str], Entry]] = {}
     for number in sorted(root):
         digest = _digest(seen[number])

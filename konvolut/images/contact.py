@@ -10,9 +10,10 @@ from PIL import Image
 
 from konvolut.errors import DataError
 from konvolut.figures import bars
-from konvolut.images.check import WORDS, Finding, Report, Seen, joined
+from konvolut.images.check import SPLITS, WORDS, Finding, Report, Seen, joined
 from konvolut.images.decode import decode
 from konvolut.images.preprocess import FITS, InputSpec, preprocess
+from konvolut.images.quarantine import writable
 from konvolut.images.worker import Worker
 from konvolut.language import both
 from konvolut.page import Page
@@ -58,7 +59,7 @@ def write_page(report: Report, path: Path, size: int = 64) -> Path:
 
 
 def replaceable(path: Path) -> None:
-    """Raises DataError where a page may not be written: something else lies there."""
+    """Raises DataError where a page may not be written: something else lies there, or nothing may."""
     if path.is_dir():
         raise DataError(f"{path}: a folder; name a file")
     if os.path.lexists(path):  # a pipe, a device or a link to nothing is no page either, and is not opened
@@ -67,6 +68,7 @@ def replaceable(path: Path) -> None:
             raise DataError(
                 f"{path}: already there and not a page of Konvolut; nothing is overwritten, so give another name"
             )
+    writable(path)
 
 
 def thumbnails(data: bytes, path: str, size: int | None = None) -> list[bytes]:
@@ -83,7 +85,7 @@ def summary(page: Page, report: Report) -> None:
     else:
         page.text(both("Nothing was found."))
     facts = [
-        (both("formats"), "array" if report.drawn else _counted(report.tally(lambda header: header.format))),
+        (both("formats"), both("arrays") if report.drawn else _counted(report.tally(lambda header: header.format))),
         (both("modes"), _counted(report.tally(lambda header: header.mode))),
     ]
     if sizes := report.sizes():
@@ -101,7 +103,7 @@ def counts(page: Page, report: Report) -> None:
             *(
                 bars(
                     [{"class": label, "pictures": of_class[role]} for label, of_class in held.items()],
-                    "class", "pictures", title=both("pictures in {split}", split=role), name=role,
+                    "class", "pictures", title=both("pictures in {split}", split=both(SPLITS[role])), name=role,
                     width=440 // len(report.roles),
                 )
                 for role in report.roles
@@ -109,7 +111,12 @@ def counts(page: Page, report: Report) -> None:
             caption=both("Pictures of each class, split by split."),
         )  # fmt: skip
     rows = [(label, *(str(of_class[role]) for role in report.roles)) for label, of_class in held.items()]
-    page.table((both("class"), *report.roles), rows, both("Pictures of each class, as numbers"), folded=True)
+    page.table(
+        (both("class"), *(both(SPLITS[role]) for role in report.roles)),
+        rows,
+        both("Pictures of each class, as numbers"),
+        folded=True,
+    )
 
 
 def sheet(page: Page, report: Report, finding: Finding, shown: Thumbnails) -> None:

@@ -32,6 +32,12 @@ class Stream(IntEnum):
     ASPECT = 17
     LEFT = 18
     TOP = 19
+    PARTNER = 20  # of a blended picture; which kind of blend; how much is kept; where the box is
+    KIND = 21
+    SHARE = 22
+    BOX = 23  # its row; 24: its column
+    PICK = 25  # of a class's pictures, where classes are drawn alike; which classes have one more
+    SPARE = 26
     DRAWN = 32  # and on: the made world's own
 
 

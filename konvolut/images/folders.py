@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 from konvolut.errors import DataError
@@ -13,14 +14,17 @@ _SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}  # left behind by archives an
 _DOCUMENTS = {".txt", ".csv", ".tsv", ".json", ".md", ".xml", ".yaml", ".yml", ".ini", ".db", ".log"}
 _WORKS = "put the pictures of each class in a folder of its own"
 
+Kind = Literal["picture", "aside", "no file"]  # aside: a document, a link to a folder; no file: a pipe, a socket
+
 
 def tree(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
     """The pictures of `root/CLASS/*` or `root/{train,val|validation|test}/CLASS/*`, and notes on what was passed over.
 
     Whatever lies below a class folder belongs to it. A file link is followed; so is a link that stands for a class,
     but no link to a folder below one, so nothing is walked twice. Classes are matched by name, composed by Unicode NFC
-    because some systems store accents apart. Raises DataError for a folder that has neither form, an empty class, or
-    what lies among the pictures and is no file: to open a pipe is to wait for whoever writes into it.
+    because some systems store accents apart. What lies among the pictures of a class and is no file, or a link to none,
+    is listed with them: whoever reads it is told, and a list may leave it out. Raises DataError for a folder that has
+    neither form, or an empty class.
     """
     folders, loose = _visible(root)
     passed = [path for path in loose if folders]
@@ -34,8 +38,8 @@ def tree(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
             raise DataError(f"{place}: no class folders; {_WORKS}" + ("" if role == "train" else ", or move it away"))
         for folder in classes:
             below = list(_below(folder))
-            pictures = [path for path, taken in below if taken]
-            passed += [path for path, taken in below if not taken]
+            pictures = [path for path, kind in below if kind != "aside"]
+            passed += [path for path, kind in below if kind == "aside"]
             if not pictures and role == "train":
                 raise DataError(f"{folder}: a class folder with no picture; add some, or remove the folder")
             label = normalize("NFC", folder.name)
@@ -44,6 +48,16 @@ def tree(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
         passed += [folder for folder in folders if folder.name.casefold() not in ROLES]
     first = sorted(path.relative_to(root).as_posix() for path in passed)[:1]
     return entries, tuple(f"passed over, as no pictures of a class: {len(passed)}, the first {name}" for name in first)
+
+
+def pictures(folder: Path) -> tuple[list[Path], list[Path]]:
+    """What may be a picture below `folder`, at any depth, and what was passed over: documents, pipes, links to folders.
+
+    As in `tree`, hidden files are neither, and a link to nothing is a picture that cannot be read. Raises DataError for
+    a folder that may not be listed.
+    """
+    found = sorted(_below(folder))
+    return [path for path, kind in found if kind == "picture"], [path for path, kind in found if kind != "picture"]
 
 
 def _parts(root: Path, folders: list[Path]) -> dict[str, Path]:
@@ -96,25 +110,23 @@ def _is(kind: Callable[[], bool]) -> bool:
         return False
 
 
-def _below(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Every file below `folder`, and every link to a folder (which is not entered); is it a picture?"""
+def _below(folder: Path) -> Iterator[tuple[Path, Kind]]:
+    """Whatever lies below `folder` and is no folder; a link to one is not entered."""
     waiting = [folder]
     while waiting:
         for entry in _entries(waiting.pop()):
             path = Path(entry.path)
             if _is(entry.is_dir):
                 if entry.is_symlink():
-                    yield path, False
+                    yield path, "aside"
                 else:
                     waiting.append(path)
             elif _aside(path):
-                yield path, False
-            elif _is(entry.is_file):
-                yield path, True
-            elif entry.is_symlink():
-                raise DataError(f"{path}: a link that leads to no file; mend it, or remove it")
+                yield path, "aside"
+            elif entry.is_symlink() or _is(entry.is_file):
+                yield path, "picture"
             else:
-                raise DataError(f"{path}: neither a file nor a folder; move it away")
+                yield path, "no file"
 
 
 def hidden(name: str) -> bool:

@@ -24,7 +24,7 @@ from konvolut.images import files
 from konvolut.images.decode import decode, describe
 from konvolut.images.preprocess import InputSpec, preprocess
 from konvolut.images.shards import INDEX, ROLES, SHARD, Decoded, Index, Shard, as_text, holds_pack, npy_head, read_index
-from konvolut.images.sources import MADE, listed
+from konvolut.images.sources import MADE, listed, stored
 
 try:
     import fcntl
@@ -99,6 +99,8 @@ def pack(
     source, out = Path(where).expanduser(), Path(out).expanduser().resolve()
     listing = None if str(where) in MADE else listed(source, str(where), exclude)
     if listing is None:
+        if str(where) not in MADE:
+            stored(source, str(where))  # which says so where it holds no set at all
         raise DataError(f"{where}: its pictures are arrays already, and need no packing; give a folder or a CSV")
     if source.is_dir() and out.is_relative_to(source.resolve()):
         raise DataError(f"{out}: lies in {where}, which would then hold it too; give a folder elsewhere")

@@ -6,8 +6,10 @@ are not UTF-8 stay as they are.
 
 import os
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
+from tempfile import NamedTemporaryFile
 
 from konvolut.errors import DataError
 
@@ -38,11 +40,12 @@ def write(path: Path, names: Mapping[str, str], about: Iterable[str] = ()) -> Pa
 
 
 def replaceable(path: Path) -> None:
-    """Raises DataError where a list may not be written: something else lies there."""
+    """Raises DataError where a list may not be written: something else lies there, or nothing may."""
     if os.path.lexists(path) and not _is_list(path):
         raise DataError(
             f"{path}: already there and not a quarantine list; nothing is overwritten, so give another name"
         )
+    writable(path)
 
 
 def read(path: Path) -> tuple[str, ...]:
@@ -59,6 +62,28 @@ def read(path: Path) -> tuple[str, ...]:
         raise DataError(f"{path}: not a list of names; give a text file with one name a line")
     lines = (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
     return tuple(dict.fromkeys(_name(line, path) for line in lines if line and not line.startswith("#")))
+
+
+def digest(names: Iterable[str]) -> str:
+    """SHA-256 of what a list leaves out; its order, its comments and repeated names do not matter."""
+    return sha256("\n".join(sorted(map(_written, set(names)))).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def on_one_line(name: str) -> str:
+    """A name as it is; one that holds a line feed or a carriage return, as a list has it."""
+    return _written(name) if "\n" in name or "\r" in name else name
+
+
+def writable(path: Path) -> None:
+    """Raises DataError where no file can be made; nothing is left there."""
+    folder = next(above for above in path.absolute().parents if os.path.lexists(above))
+    try:
+        with NamedTemporaryFile(dir=folder, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that you may write to"
+        ) from None
 
 
 def _is_list(path: Path) -> bool:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ from konvolut.errors import DataError, RecipeError
 from konvolut.images import files
 from konvolut.images.dice import Stream, dice
 from konvolut.images.division import Given
-from konvolut.images.imageset import Shrink, Split
+from konvolut.images.imageset import Load, Shrink, Split
 from konvolut.images.preprocess import FITS
 from konvolut.types import Labels, Picture
 
@@ -195,6 +195,10 @@ class Pack:
         self._compare(place, stored)
         values = np.frombuffer(mapped, np.uint8, how.size**2 * 3, start + len(head))
         return values.reshape(how.size, how.size, 3)
+
+    def load(self) -> Load:
+        """What gives its pictures by name, encoded or decoded as they lie in it."""
+        return partial(files.load, self.listing()) if self.index.decoded is None else self.array
 
     def called(self, name: str) -> str:
         """The shard, and the name in it."""

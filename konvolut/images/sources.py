@@ -171,12 +171,22 @@ def _without(given: Given, where: str, exclude: str | Path | None) -> Given:
 
 def _still_there(before: set[tuple[str, str]], after: set[tuple[str, str]], where: str, exclude: str | Path) -> None:
     """What is left out must not change which classes are learnt, nor make a test set of training pictures."""
-    lost = sorted(label for role, label in before - after if role == "train")
-    if lost:
-        raise DataError(f"{where}: {exclude} leaves out every training picture of {lost[0]!r}; shorten it, or add some")
-    roles = sorted({role for role, _ in before} - {role for role, _ in after})
-    if roles:
-        raise DataError(f"{where}: {exclude} leaves out every picture of {roles[0]}; shorten it, or remove that part")
+    for role, label in lost(before, after):
+        if label:
+            raise DataError(
+                f"{where}: {exclude} leaves out every training picture of {label!r}; shorten it, or add some"
+            )
+        raise DataError(f"{where}: {exclude} leaves out every picture of {role}; shorten it, or remove that part")
+
+
+def lost(before: set[tuple[str, str]], after: set[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Of (role, class) before and after some pictures were left out: what no training can go without, and is gone.
+
+    Classes of train; and other roles as a whole, (role, "").
+    """
+    classes = sorted((role, label) for role, label in before - after if role == "train")
+    roles = sorted({role for role, _ in before} - {role for role, _ in after} - {"train"})
+    return (*classes, *((role, "") for role in roles))
 
 
 def _left_out(count: int, strange: set[str], exclude: str | Path) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
 """The sections of a report that say what came out: curves, classes, confusions, confidence, mistakes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from statistics import fmean
 from typing import Any
 
-from konvolut.figures import Page, curves, matrix, reliability
+import numpy as np
+
+from konvolut.figures import Page, Spec, curves, matrix, reliability
 from konvolut.images.imageset import ImageSet
 from konvolut.language import CODES, Text, both
 from konvolut.lens.mistakes import confused, mistakes
@@ -12,6 +15,7 @@ from konvolut.lens.pictures import found
 from konvolut.training.metrics import Evaluation, calibration, per_class, wilson
 
 SHOWN = 24  # mistakes on the page; mistakes.csv has them all
+DOTS = 100  # on a curve over steps; more windows than that are drawn in groups
 
 
 def percent(share: float) -> str:
@@ -29,13 +33,29 @@ def role(split: str) -> dict[str, str]:
     return known.get(split, dict.fromkeys(CODES, split))
 
 
-def learning(page: Page, log: Iterable[Mapping[str, Any]]) -> None:
-    """Loss, accuracy and learning rate over the epochs."""
-    epochs = list({entry["epoch"]: entry for entry in log if "epoch" in entry}.values())
+def learning(
+    page: Page,
+    epochs: Sequence[Mapping[str, Any]],
+    windows: Sequence[Mapping[str, Any]] = (),
+    remarks: Sequence[str] = (),
+) -> None:
+    """Loss, accuracy and learning rate over the epochs; then what the windows of steps tell, and what was noticed."""
     page.section(both("How it learnt"))
-    if not epochs:
+    if epochs:
+        by_epoch(page, list({entry["epoch"]: entry for entry in epochs}.values()))
+    elif windows:
+        page.text(both("No epoch has ended yet."))
+    else:
         page.text(both("There is no log of the training, so there are no curves."))
-        return
+    if windows:
+        by_step(page, windows)
+    if remarks:
+        page.text(both("What was noticed on the way:"))
+        page.items(remarks)
+
+
+def by_epoch(page: Page, epochs: Sequence[Mapping[str, Any]]) -> None:
+    """Loss, accuracy and learning rate after each epoch."""
     names: dict[str, Text] = {"train": both("training"), "val": both("validation")}
     epoch = both("epoch")
 
@@ -43,7 +63,7 @@ def learning(page: Page, log: Iterable[Mapping[str, Any]]) -> None:
         return [
             {"epoch": entry["epoch"], "value": entry[key], "series": series}
             for key, series in kinds for entry in epochs
-            if isinstance(entry.get(key), int | float) and isfinite(entry[key])
+            if _number(entry.get(key))
         ]  # fmt: skip
 
     loss, right = (rows((f"train_{kind}", "train"), (f"val_{kind}", "val")) for kind in ("loss", "accuracy"))
@@ -65,6 +85,65 @@ def learning(page: Page, log: Iterable[Mapping[str, Any]]) -> None:
             "Loss, accuracy and learning rate after each of {n} epochs. The training figures are means over the epoch, "
             "on augmented pictures and a net still changing, so they may be worse than the validation figures.",
             n=len(epochs)))  # fmt: skip
+
+
+def by_step(page: Page, windows: Sequence[Mapping[str, Any]]) -> None:
+    """Loss, learning rate and gradient norm over the steps; a table of rate, waiting and memory."""
+    titles: dict[str, Text] = {
+        "loss": both("loss (nats)"), "lr": both("learning rate"), "grad_norm": both("norm of the gradient")
+    }  # fmt: skip
+    charts = []
+    for key, title in titles.items():
+        rows = grouped(windows, key)
+        if rows:
+            charts.append(_over_steps(rows, title, log=key == "grad_norm" and all(row["lower"] > 0 for row in rows)))
+    caption = both(
+        "Loss, learning rate and norm of the whole gradient, before it is clipped, over {n} windows of steps.",
+        n=f"{len(windows):,}",
+    )
+    more = []
+    if len(windows) > DOTS:
+        more.append(both(" A dot is the mean of neighbouring windows, the band their least and largest."))
+    if lost := sum(not all(_number(window.get(key)) for key in titles) for window in windows):
+        more.append(both(" {n} windows held a value that is no finite number; it is not drawn.", n=f"{lost:,}"))
+    page.figure(*charts, caption={code: "".join(part[code] for part in (caption, *more)) for code in CODES})
+    page.table(
+        (both("over the windows"), both("mean"), both("least"), both("largest"), both("last")),
+        [
+            (name, *(show(value) for value in (fmean(values), min(values), max(values), values[-1])))
+            for key, name, show in (
+                ("images_per_s", both("pictures/s"), lambda v: f"{v:,.0f}"),
+                ("waiting", both("share of the time waiting for pictures"), percent),
+                ("memory_mb", both("memory (MB)"), lambda v: f"{v:,.0f}"),
+            )
+            if (values := [window[key] for window in windows if _number(window.get(key))])
+        ],
+        both("How fast it went, and what it took"),
+    )
+
+
+def grouped(windows: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Points of a curve over steps, at most DOTS: of neighbouring windows the last step, and mean, least and largest."""
+    held = [window for window in windows if _number(window.get(key))]
+    parts = np.array_split(np.arange(len(held)), min(DOTS, len(held))) if held else []
+    rows = []
+    for part in parts:
+        values = [held[i][key] for i in part]
+        rows.append(
+            {"step": held[part[-1]]["step"], "value": fmean(values), "lower": min(values), "upper": max(values)}
+        )
+    return rows
+
+
+def _over_steps(rows: list[dict[str, Any]], title: Text, log: bool) -> Spec:
+    return curves(
+        [row | {"series": "train"} for row in rows], "step", "value", "series", titles=(both("step"), title),
+        bands=any(row["upper"] > row["lower"] for row in rows), log=log, width=262, height=140,
+    )  # fmt: skip
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and isfinite(value)
 
 
 def classes(page: Page, evaluation: Evaluation) -> None:

@@ -12,6 +12,7 @@ from konvolut.errors import ArchError, DataError, KonvolutError, nearest
 from konvolut.images.batches import hold, normalise, unit
 from konvolut.images.decode import read
 from konvolut.images.preprocess import InputSpec, preprocess
+from konvolut.images.shards import holds_pack
 from konvolut.language import Text, both
 from konvolut.lens.cam import ClassMap, class_map
 from konvolut.lens.excite import Patch, check, exciting
@@ -110,9 +111,12 @@ def look(
 
     row: whose maps and exciting patches to show; without it, a few spread over the net. channel: of that row; without
     it, the most active ones. label: a class to explain beside the best one.
-    Raises DataError when the picture cannot be read or no class is called `label`, ArchError for an unknown row, one
-    without maps, or a channel that it does not have.
+    Raises DataError when the picture cannot be read, or is a folder or a pack, and when no class is called `label`;
+    ArchError for an unknown row, one without maps, or a channel that it does not have.
     """
+    if Path(image).is_dir():
+        kind = "a pack" if holds_pack(Path(image)) else "a folder"
+        raise DataError(f"{image}: {kind}, and a look takes one picture; give the path of a file")
     picture = preprocess(read(Path(image), **subject.spec.decoding), subject.spec)
     net, batch = subject.net, normalise(unit(picture[None]), subject.spec)
     wanted = None if label is None else class_number(subject.classes, label)

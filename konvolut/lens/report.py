@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from konvolut.lens.findings import classes, confidence, confusions, learning, pe
 from konvolut.lens.ledger import as_rows, ledger
 from konvolut.lens.mistakes import write_csv
 from konvolut.lens.pictures import augmented_again, thumbnail
+from konvolut.lens.progress import duration, progress, underway
 from konvolut.nets.tables import write_table
 from konvolut.training.metrics import Evaluation
 from konvolut.training.run import Card, Run, opened_again
@@ -47,7 +49,7 @@ def write_report(
     if card.classic:
         solved(page, card)
     else:
-        learning(page, log_of(run))
+        learning(page, *logged(run))
     classes(page, evaluation)
     confusions(page, evaluation)
     confidence(page, evaluation)
@@ -66,11 +68,37 @@ def write_report(
     return page.write(out or run.path / "report.html")
 
 
+def write_interim(run: Run, out: Path | None = None) -> Path:
+    """Write what can be told of a run that is still training, or was stopped, to `out` or to its report.html.
+
+    Neither its pictures nor its weights are opened: a training beside it is not slowed down.
+    """
+    card, (epochs, windows, remarks) = run.card, logged(run)
+    page = Page(both("{net} on {data}, so far", net=card.net, data=card.data.get("name", "")), "Konvolut")
+    underway(page, card, progress(run, epochs, windows), datetime.now().astimezone())
+    if epochs or windows:
+        learning(page, epochs, windows, remarks)
+    else:
+        page.text(both("Nothing has been logged yet."))
+    material(page, card)
+    the_net(page, table_of(run))
+    page.section(both("Should it have stopped"))
+    page.code([f"konvolut train --resume {shlex.quote(str(run.path))}"])
+    page.facts(provenance(card))
+    return page.write(out or run.path / "report.html")
+
+
 def report_again(run: Run, out: str | Path | None = None) -> Path:
-    """Write the report of a finished run anew from its folder, and from its pictures where they can still be opened."""
-    card, evaluation = run.card, run.evaluation()
+    """Write the report of a run anew from its folder, and from its pictures where they can still be opened.
+
+    Of a run that has not ended, what there is so far.
+    """
     if out and Path(out).exists():
         raise RunError(f"{out}: already there, and nothing is overwritten; another --out")
+    card, place = run.card, Path(out) if out else None
+    if not (card.classic or (run.path / "evaluation.npz").exists()):
+        return write_interim(run, place)
+    evaluation = run.evaluation()
     images: ImageSet | None
     try:
         images = opened_again(card)
@@ -79,19 +107,28 @@ def report_again(run: Run, out: str | Path | None = None) -> Path:
         images, changed = None, False
     bare = images is None or changed or card.classic  # nothing was augmented where no net was trained
     examples = None if images is None or bare else augmented_again(images, card, AUGMENTED)
-    table = [] if card.module or card.classic else as_rows(ledger(run.arch()))
-    return write_report(run, images, evaluation, examples, table, Path(out) if out else None)
+    return write_report(run, images, evaluation, examples, table_of(run), place)
 
 
-def log_of(run: Run) -> list[dict[str, Any]]:
-    """The epochs a run has logged; none where there is no log. A last line cut short by a crash is left out."""
-    found = []
+def table_of(run: Run) -> list[dict[str, str]]:
+    """The rows of its ledger; none where it was trained without a table."""
+    return [] if run.card.module or run.card.classic else as_rows(ledger(run.arch()))
+
+
+def logged(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+    """The epochs, the windows and the remarks in a run's log, also while it is written; none where there is no log.
+
+    Raises RunError when a line of it is damaged.
+    """
     try:
-        for entry in run.log():
-            found.append(entry)
-    except (FileNotFoundError, json.JSONDecodeError):
-        pass
-    return found
+        remarks = [entry[kind] for entry in run.entries() for kind in ("skipped", "stuck") if kind in entry]
+        return list(run.log()), list(run.windows()), remarks
+    except FileNotFoundError:
+        return [], [], []
+    except json.JSONDecodeError as error:
+        raise RunError(
+            f"{run.path / 'log.jsonl'}: a line of it is no JSON ({error}); the report can be written without that line"
+        ) from None
 
 
 def headline(page: Page, card: Card, evaluation: Evaluation) -> None:
@@ -113,15 +150,6 @@ def headline(page: Page, card: Card, evaluation: Evaluation) -> None:
     if card.seconds:
         facts.append((both("training time"), duration(card.seconds)))
     page.facts(facts)
-
-
-def duration(seconds: float) -> dict[str, str]:
-    """A time in print: 9.5 s, 12 min 5 s, 3 h 20 min."""
-    if seconds < 60:
-        return both("{s} s", s=f"{seconds:.1f}")
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return both("{h} h {m} min", h=hours, m=m) if hours else both("{m} min {s} s", m=m, s=s)
 
 
 def material(page: Page, card: Card) -> None:

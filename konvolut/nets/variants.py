@@ -137,6 +137,15 @@ def with_stochastic_depth(arch: Arch, last: float = 0.5) -> Arch:
     )
 
 
+def regularised(arch: Arch, dropout: float = -1.0, drop_path: float = 0.0) -> Arch:
+    """`with_dropout` where `dropout` is a share, `with_stochastic_depth` where `drop_path` is above 0.
+
+    `drop_path` is the chance that the last residual block sits a step out. Raises ArchError as those do.
+    """
+    arch = with_dropout(arch, dropout) if dropout >= 0 else arch
+    return with_stochastic_depth(arch, 1 - drop_path) if drop_path else arch
+
+
 def surviving(rows: tuple[Row, ...], last: float) -> tuple[Row, ...]:
     """The rows with a chance for each residual block, falling in equal steps to that of the `last` one."""
     of = sum(row.spec.repeat for row in rows if leaves_out(row))  # type: ignore[attr-defined]

@@ -87,8 +87,9 @@ class Course:
             Crops(train, plan.spec, recipe.augment.crop, recipe.seed) if recipe.augment.crop else self.held["train"]
         )
         self.batches = Batches(
-            pictures, train.labels, plan.spec, recipe.batch, recipe.seed, recipe.augment, self.division(plan)
-        )
+            pictures, train.labels, plan.spec, recipe.batch, recipe.seed, recipe.augment, self.division(plan),
+            (recipe.mixup, recipe.cutmix), recipe.balance == "sampling",
+        )  # fmt: skip
         net = plan.net()
         self.notes: list[str] = []  # what happened that a user should know, for whoever shows it
         self.state = self.found(Checkpoints(stopped.path / "checkpoints")) if stopped else None
@@ -154,7 +155,7 @@ class Course:
     def __iter__(self) -> Iterator[Step | Epoch]:
         world = self.world
         self.begin()
-        for event in self.training.events():
+        for event in () if self.over() else self.training.events():
             if isinstance(event, Step):
                 self.tell(event)
             else:
@@ -166,6 +167,8 @@ class Course:
             yield event
             if self.stop:
                 return
+            if isinstance(event, Epoch) and self.over():
+                break
         self.finish()
 
     def begin(self) -> None:
@@ -273,11 +276,18 @@ class Course:
             last = epoch.number == self.plan.recipe.epochs
             judged = self.plan.recipe.keep == "best" or (last and self.head is not None)
             if judged and found.accuracy > self.best[0]:
-                self.best = (found.accuracy, weights_of(self.training.net))
+                with self.training.answering():
+                    self.best = (found.accuracy, weights_of(self.training.net))
         if stuck := self.stuck(epoch):
             entry["stuck"] = stuck
             self.notes.append(stuck)
         self.log(entry)
+
+    def over(self) -> bool:
+        """Has validation not gained for as many epochs as the recipe waits? Read from the log, so a resumed run knows."""
+        accuracies = [entry["val_accuracy"] for entry in self.run.log() if "val_accuracy" in entry]
+        waits = self.plan.recipe.patience
+        return bool(waits and accuracies) and len(accuracies) - 1 - accuracies.index(max(accuracies)) >= waits
 
     def stuck(self, epoch: Epoch) -> str:
         """What to think of where the loss has not left ln K once the learning rate has climbed; "" where it has."""
@@ -294,8 +304,10 @@ class Course:
     def finish(self) -> None:
         """Keep the weights, and read the test split, once. With nothing held out, the training pictures must do."""
         main = self.world.main
-        if self.best[1]:
-            self.training.net.load_state_dict(self.best[1])
+        with self.training.answering():
+            kept = self.best[1] or weights_of(self.training.net)
+        self.training.average = None
+        self.training.net.load_state_dict(kept)
         if main:
             save_weights(self.run, self.training.net)
         results = {}
@@ -330,8 +342,9 @@ class Course:
         pictures = self.held[role] if role in self.held else hold(own, self.plan.spec)
         if len(pictures) > len(own):
             pictures = pictures[self.world.rows(len(split))]
-        self.world.agree(self.training.net)
-        found = answers(self.training.net, own, pictures, self.plan.spec, self.images.classes, role, self.device)
+        with self.training.answering():
+            self.world.agree(self.training.net)
+            found = answers(self.training.net, own, pictures, self.plan.spec, self.images.classes, role, self.device)
         return replace(found, names=split.names, labels=split.labels, logits=self.world.gathered(found.logits))
 
     def own(self, role: str) -> Split:

@@ -13,7 +13,7 @@ class Ground:
     """Why some settings are what they are."""
 
     what: str  # in a reader's words
-    fields: tuple[str, ...]  # of the recipe; "norm" and "dropout" are cells of the net's table
+    fields: tuple[str, ...]  # of the recipe; "norm" is a cell of the net's table
     claim: str  # whose verdict they rest on; "" where no claim of the lectures speaks of them
     why: str  # what follows from the claim; where it was contradicted, why the setting stands all the same
 
@@ -36,10 +36,12 @@ GROUNDS = (
         "moves", ("crop", "flip", "shift", "rotate", "scale", "shear", "erase"), "A18",
         "chosen on validation pictures until its study is made",
     ),
+    Ground("blends", ("mixup", "cutmix"), "", "off until asked for; no claim of the lectures speaks of it"),
     Ground("label smoothing", ("smoothing",), "G7", "chosen on validation pictures until its study is made"),
     Ground("batch", ("batch",), "B14", "chosen on validation pictures until its study is made"),
+    Ground("left-out blocks", ("drop_path",), "", "off until asked for; made for nets of a hundred layers and more"),
     Ground("weight decay", ("decay",), "R7", "residual branches that do not help shrink only with it"),
-    Ground("length", ("epochs",), "", "as many as the pictures need and the time pays for"),
+    Ground("length", ("epochs", "patience"), "", "as many as the pictures need and the time pays for"),
     Ground(
         "steps", ("optimizer", "momentum", "schedule", "warmup", "clip"), "",
         "chosen on validation pictures; no claim of the lectures speaks of it",
@@ -52,7 +54,15 @@ GROUNDS = (
         "squares", ("fit", "background"), "",
         "the whole of each picture is seen; no claim of the lectures speaks of it",
     ),
-    Ground("the rest", ("exclude", "val", "precision", "memory", "seed"), "", "does not aim at accuracy"),
+    Ground("classes", ("balance",), "", "left as they are in the data until asked for"),
+    Ground(
+        "answers", ("ema", "grow", "test_size", "mirror"), "",
+        "off until asked for; no claim of the lectures speaks of it",
+    ),
+    Ground(
+        "the rest", ("exclude", "val", "precision", "norm_over", "micro", "skip", "unreadable", "memory", "seed"), "",
+        "does not aim at accuracy",
+    ),
 )  # fmt: skip
 
 

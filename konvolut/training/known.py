@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from konvolut.errors import ArchError, RunError
+from konvolut.errors import ArchError, RunError, WeightsError, nearest
 from konvolut.images.preprocess import InputSpec
 from konvolut.nets.arch import build, classifier
 from konvolut.nets.catalogue import named
@@ -28,17 +28,22 @@ class Known:
     seed: int = 0
     data: str = ""  # what it was trained on, and the file of names that were left out of that
     exclude: str = ""
+    excluded: str | None = None  # `quarantine.digest` of those names, "" where there were none; None: nobody knows
     notes: tuple[str, ...] = ()
 
 
 def of_run(run: Run, module: nn.Module | None = None) -> Known:
     """A finished run; a run of the user's own module fills `module`."""
+    return in_place_of(run, run.net(module))
+
+
+def in_place_of(run: Run, net: nn.Module) -> Known:
+    """`net`, in evaluation mode, answers for the pictures of a run, divided as they were for its training."""
     card = run.card
-    net = run.net(module)
     data = card.data
     return Known(
         str(run.path), net, card.input, card.classes, data.get("val", 0.1), data.get("seed", 0),
-        data=data["where"], exclude=data.get("exclude", ""),
+        data=data["where"], exclude=data.get("exclude", ""), excluded=data.get("excluded"),
     )  # fmt: skip
 
 
@@ -50,8 +55,10 @@ def known(what: str | Path, weights: str | Path | None = None) -> Known:
     a thousand, or else numbers from 0. `weights` may be imagenet or imagenet-v2: then the net is torchvision's edition,
     and the file is downloaded where the cache lacks it.
     Raises RunError when there is no such run or file, ArchError for an unknown net or weights that do not fit,
-    WeightsError when nothing is published for the net, or it cannot be had.
+    WeightsError when nothing is published for the net, or it cannot be had, and for a misspelt imagenet.
     """
+    if isinstance(weights, str):
+        refuse_misspelt(weights)
     if isinstance(weights, str) and weights in KINDS:
         if Path(what).is_dir():
             raise RunError(
@@ -71,7 +78,7 @@ def known(what: str | Path, weights: str | Path | None = None) -> Known:
         mine = open_run(what)
         net = build(mine.arch())
         notes = load_weights(net, file).notes
-        return replace(Known(str(what), net.eval(), mine.card.input, mine.card.classes), notes=notes)
+        return replace(in_place_of(mine, net.eval()), notes=notes)
     arch = named(str(what)) if origin is None else origin.arch()
     net = build(arch)
     notes = load_weights(net, file).notes
@@ -85,6 +92,16 @@ def known(what: str | Path, weights: str | Path | None = None) -> Known:
     width = classifier(arch).spec.out  # type: ignore[attr-defined]
     classes = imagenet() if theirs and width == 1000 else tuple(map(str, range(width)))
     return Known(str(what), net.eval(), spec, classes, notes=notes)
+
+
+def refuse_misspelt(weights: str) -> None:
+    """Raises WeightsError for what --weights was told, where it is no file and looks like a word that --weights knows."""
+    words = (*KINDS, NOTHING)
+    path = Path(weights)
+    if weights not in words and path.name == weights and not path.suffix and not path.exists():
+        near = nearest(weights, words)
+        if near.startswith("; did"):
+            raise WeightsError(f"weights {weights!r}: no such file or run{near}")
 
 
 def prepared(file: Published) -> InputSpec:

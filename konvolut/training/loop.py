@@ -1,7 +1,7 @@
 """The training loop. Read this file to know what training is here."""
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from time import perf_counter
@@ -14,15 +14,18 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from konvolut.errors import RunError
+from konvolut.images.augment import resized
+from konvolut.images.balance import class_weights
 from konvolut.images.batches import Batch, Batches
+from konvolut.training.average import Average
 from konvolut.training.device import precision, usable
-from konvolut.training.loss import answers, head_weights, losses
+from konvolut.training.loss import Blend, answers, head_weights, losses
 from konvolut.training.memory import free_bytes, pictures_that_fit
 from konvolut.training.metrics import Tally
 from konvolut.training.optim import optimizer
 from konvolut.training.recipe import Recipe
 from konvolut.training.reduced import GlobalBatch, masked, reduced
-from konvolut.training.schedule import SCHEDULES
+from konvolut.training.schedule import SCHEDULES, side_at
 from konvolut.training.segments import generators, restart, segmented
 from konvolut.training.trunk import frozen
 from konvolut.training.world import World
@@ -78,6 +81,11 @@ class Training:
         masked(self.net, self.whole)
         self.called = self.world.wrapped(self.net)
         self.optimizer = optimizer(self.net, recipe)
+        self.average = Average(self.net, recipe.ema) if recipe.ema else None
+        self.class_weights = None
+        if recipe.balance == "weights":
+            weights = class_weights(batches.labels, int(batches.labels.max()) + 1)
+            self.class_weights = torch.from_numpy(weights).float().to(self.device)
         self.epochs_done = self.steps_done = self.skipped = 0  # steps of the epoch that has begun
         self.lr, self.tally, self.seconds, self.waited = 0.0, Tally(), 0.0, 0.0  # of that epoch
 
@@ -137,7 +145,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group.get("rate", 1.0)  # set every step: a resumed run must not depend on history
         with self.world.together():
-            tally, before = self.backward_in_memory(batch)
+            tally, before = self.backward_in_memory(self.sized(batch, number / of))
         learns = [weight for weight in self.net.parameters() if weight.grad is not None]
         norm = get_total_norm([weight.grad for weight in learns if weight.grad is not None])
         if not (isfinite(tally.loss) and isfinite(length := norm.item())):
@@ -153,6 +161,8 @@ class Training:
         if self.recipe.clip:
             clip_grads_with_norm_(learns, self.recipe.clip, norm)
         self.optimizer.step()
+        if self.average:
+            self.average.update()
         return Step(number, of, lr, tally, length)
 
     def backward_in_memory(self, batch: Batch) -> "tuple[Tally, Before]":
@@ -176,7 +186,8 @@ class Training:
         self.optimizer.zero_grad()
         tally, start = Tally(), 0
         pieces = -(-len(batch.labels) // self.micro)
-        for images, labels in zip(batch.images.chunk(pieces), batch.labels.chunk(pieces), strict=True):
+        blends = blends_of(batch, pieces)
+        for images, labels, blend in zip(batch.images.chunk(pieces), batch.labels.chunk(pieces), blends, strict=True):
             self.whole.takes(batch.of, start, len(labels))
             start += len(labels)
             labels = labels.to(self.device)
@@ -184,12 +195,25 @@ class Training:
             with nullcontext() if last or self.called is self.net else self.called.no_sync():  # type: ignore[operator]
                 with precision(self.recipe.precision, self.device):
                     logits, heads = answers(self.called(images.to(self.device)))
-                loss, total = losses(logits, heads, labels, self.head_weights, self.recipe.smoothing)
+                loss, total = losses(
+                    logits, heads, labels, self.head_weights, self.recipe.smoothing,
+                    blend=blend and blend.to(self.device), balance=self.class_weights,
+                )  # fmt: skip
                 self.world.mean_of(total, len(labels), batch.of).backward()  # type: ignore[no-untyped-call]
             right = int((logits.argmax(1) == labels).sum())
             tally += Tally(loss.item() * len(labels), right, len(labels))
         loss_sum, right, seen = self.world.summed([tally.loss_sum, tally.right, tally.seen]).tolist()
         return Tally(loss_sum, int(right), int(seen))
+
+    def sized(self, batch: Batch, progress: float) -> Batch:
+        """The batch at the side that the recipe trains at by now."""
+        if self.recipe.grow == 1:
+            return batch
+        return replace(batch, images=resized(batch.images, side_at(progress, self.batches.spec.size, self.recipe.grow)))
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Inside, the net has the weights that are evaluated and kept: their mean, where the recipe asks for one."""
+        return self.average.swapped() if self.average else nullcontext()
 
     def state(self) -> dict[str, Any]:
         """Everything a later process needs to go on as if nothing had happened."""
@@ -198,6 +222,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "dice": generators(torch.device(self.device)),
             "tally": asdict(self.tally),
+            "average": self.average and self.average.state(),
             **{name: getattr(self, name) for name in COUNTERS},
         }
 
@@ -206,11 +231,20 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         restart(state["dice"], torch.device(self.device))
         self.tally = Tally(**state["tally"])
+        if self.average:
+            self.average.restore(state["average"])
         for name in COUNTERS:
             setattr(self, name, state[name])
 
 
 COUNTERS = ("epochs_done", "steps_done", "skipped", "lr", "seconds", "waited")
+
+
+def blends_of(batch: Batch, pieces: int) -> Sequence[Blend | None]:
+    """What is blended into each piece of a batch."""
+    if batch.others is None or batch.share is None:
+        return [None] * len(batch.labels.chunk(pieces))
+    return [Blend(*one) for one in zip(batch.others.chunk(pieces), batch.share.chunk(pieces), strict=True)]
 
 
 class Before:

@@ -1,6 +1,7 @@
 """What a net is trained to make small: the loss of its logits, and with a smaller weight that of its auxiliary heads."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +13,17 @@ from konvolut.errors import RunError
 from konvolut.nets.arch import Network
 
 AUXILIARY = 0.3  # of a head whose table says nothing; Szegedy et al. 2014, section 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blend:
+    """What else is in blended pictures: the loss is `share` of that for a picture's own label, the rest for this one."""
+
+    labels: Int64[Tensor, "n"]  # of the partners
+    share: Float[Tensor, "n"]  # of the picture itself
+
+    def to(self, device: str) -> "Blend":
+        return Blend(self.labels.to(device), self.share.to(device))
 
 
 def answers(gives: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -41,15 +53,39 @@ def losses(
     labels: Int64[Tensor, "n"],
     weights: Sequence[float] = (),
     smoothing: float = 0.0,
+    *,
+    blend: Blend | None = None,
+    balance: Float[Tensor, "k"] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy of the logits in nats, and what is trained on: that plus those of the heads by their weights.
 
-    A head that has nothing to teach, because all below it is frozen, is left out.
+    `blend`: what else is in the pictures. `balance`: what a picture of each class counts. A head that has nothing to
+    teach, because all below it is frozen, is left out.
     """
-    main = cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+
+    def mean(logits: Float[Tensor, "n k"]) -> Tensor:
+        if blend is None and balance is None:
+            return cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        rows = counted(logits, labels, smoothing, balance)
+        if blend is not None:
+            rows = blend.share * rows + (1 - blend.share) * counted(logits, blend.labels, smoothing, balance)
+        return rows.mean()
+
+    main = mean(logits)
     total = main
     for number, aux in enumerate(heads):
         if aux.requires_grad or not torch.is_grad_enabled():
             weight = weights[number] if number < len(weights) else AUXILIARY
-            total = total + weight * cross_entropy(aux.float(), labels, label_smoothing=smoothing)
+            total = total + weight * mean(aux)
     return main, total
+
+
+def counted(
+    logits: Float[Tensor, "n k"], labels: Int64[Tensor, "n"], smoothing: float, balance: Float[Tensor, "k"] | None
+) -> Float[Tensor, "n"]:
+    """Cross-entropy of each picture, times what its class counts.
+
+    The mean over pictures, not over weights as torch's own: so the parts of a batch add up to that of the whole.
+    """
+    rows = cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
+    return rows if balance is None else rows * balance[labels]

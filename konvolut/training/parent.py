@@ -8,8 +8,8 @@ from konvolut.errors import RunError, WeightsError
 from konvolut.nets.arch import Arch, Network
 from konvolut.nets.published import KINDS, of_net
 from konvolut.nets.weights import load_weights
-from konvolut.training.planned import Parent
 from konvolut.training.checkpoint import sha256
+from konvolut.training.planned import Parent
 from konvolut.training.run import Run, open_run
 
 NOTHING = "none"  # what --weights calls a start from scratch

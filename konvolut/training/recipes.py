@@ -1,12 +1,13 @@
-"""The recipe a net is trained by when the user names none, and why it is that; and the one of a book, by its name."""
+"""The recipe a net is trained by when the user names none, and why it is that; and those that go by a name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from konvolut.errors import RecipeError, nearest
 from konvolut.images.augment import Augment
 from konvolut.images.imageset import ImageSet
+from konvolut.training.papers import BY_THE_PAPER, by_the_paper, paper, paper_size
 from konvolut.training.planned import Plan, Traits
 from konvolut.training.recipe import Recipe, changed
 
@@ -41,7 +42,8 @@ BOOK = {  # its PyTorch notebooks of 2023-08 (d2l-ai/d2l-zh-pytorch-slides @ 341
     "resnet-18@d2l": Printed(0.05, 256, 96),
 }
 AS_IS = ((0.0,), (1.0,))  # mean and deviation that leave values in [0, 1], as the book does
-FREE = {"seed", "memory"}  # fields that may differ while a recipe is still the book's
+BY_THE_BOOK = "recipe d2l:"  # how the reason begins that marks a plan
+FREE = {"seed", "memory"}  # fields that may differ while a recipe is still the printed one
 
 
 def affordable(net: Traits, count: int) -> int:
@@ -130,7 +132,7 @@ def by_the_book(found: Plan) -> Plan:
     """A plan by `d2l`'s recipe, with pictures that are scaled to [0, 1] and no further, and the reasons."""
     mean, std = AS_IS
     reasons = (
-        "recipe d2l: plain SGD at one rate, Xavier weights, no augmentation, no validation part; values in [0, 1]",
+        f"{BY_THE_BOOK} plain SGD at one rate, Xavier weights, no augmentation, no validation part; values in [0, 1]",
         "otherwise than in the book: biases start at 0, pictures are resized bicubically, no short last batch",
     )
     spec = replace(found.spec, mean=mean, std=std)
@@ -139,15 +141,45 @@ def by_the_book(found: Plan) -> Plan:
 
 def is_by_the_book(found: Plan) -> bool:
     """Was it planned by `by_the_book`? Its reasons say so, also on the card of a stopped run."""
-    return any(reason.startswith("recipe d2l:") for reason in found.reasons)
+    return any(reason.startswith(BY_THE_BOOK) for reason in found.reasons)
+
+
+def book_size(net: str) -> int:
+    """The side, in px, of the pictures that the book trains `net` on."""
+    return BOOK[net].size
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A recipe that goes by a name, and what belongs to it that no field of a recipe says."""
+
+    recipe: Callable[[str], Recipe]  # of a net; raises RecipeError where there is none for it
+    size: Callable[[str], int]  # px, of the pictures of a net
+    planned: Callable[[Plan], Plan]  # a plan by it, with its reasons
+    mark: str  # how the first of those begins
+
+
+FAST = "fast"  # the name of what `default_recipe` chooses: time to accuracy on small sets and small machines
+NAMED = {
+    "d2l": Named(d2l, book_size, by_the_book, BY_THE_BOOK),
+    "paper": Named(paper, paper_size, by_the_paper, BY_THE_PAPER),
+}
+
+
+def whose(found: Plan) -> Named | None:
+    """The named recipe that a plan was made by, None where it was none. Its reasons say so, also on a run's card."""
+    marks = (one for one in NAMED.values() for reason in found.reasons if reason.startswith(one.mark))
+    return next(marks, None)
 
 
 def departures(found: Plan) -> str:
-    """In what a plan that began as `by_the_book`'s is another, in words; nothing where it is the book's."""
-    own, theirs = ({**asdict(r), **asdict(r.augment)} for r in (found.recipe, d2l(found.name)))
+    """In what a plan that began by a named recipe is another, in words; nothing where it is as printed."""
+    by = whose(found)
+    assert by is not None, "only a plan by a named recipe departs from it"
+    own, theirs = ({**asdict(r), **asdict(r.augment)} for r in (found.recipe, by.recipe(found.name)))
     apart = [f"{k} = {own[k]}, not {theirs[k]}" for k in own if own[k] != theirs[k] and k not in {*FREE, "augment"}]
-    if found.spec.size != BOOK[found.name].size:
-        apart.append(f"size = {found.spec.size}, not {BOOK[found.name].size}")
+    if found.spec.size != by.size(found.name):
+        apart.append(f"size = {found.spec.size}, not {by.size(found.name)}")
     if found.parent:
         apart.append(f"its weights came from {found.parent.where}")
     return ", ".join(apart)

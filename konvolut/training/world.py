@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,8 @@ class World:
         if os.environ.get("WORLD_SIZE", "1") == "1":
             return cls(device=device)
         rank, size, device = place(device)
-        world = cls(rank, size, device)
-        with world.together():
-            distributed.init_process_group("gloo", timeout=timedelta(seconds=APART))
-            backend = "nccl" if device.startswith("cuda") else "gloo"
-            return cls(rank, size, device, distributed.new_group(backend=backend, timeout=timedelta(seconds=IN_STEP)))
+        with cls(rank, size, device).together():
+            return cls(rank, size, device, joined("nccl" if device.startswith("cuda") else "gloo"))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "World":
         return self  # a copy of a net has the same processes around it
@@ -159,7 +157,7 @@ class World:
                 distributed.barrier()
 
     def closed(self) -> None:
-        """Disconnect; the last thing a process does with its world."""
+        """Disconnect; the last thing a process does with its world, for it cannot join again."""
         if self.size > 1:
             distributed.destroy_process_group()
 
@@ -189,6 +187,16 @@ class Even:
 
     def own(self, index: Int64[ndarray, "n"]) -> Int64[ndarray, "share"]:
         return self.world.own(index)
+
+
+@cache
+def joined(backend: str) -> Any:
+    """The group that carries what a step needs; the patient one, torch's default, carries the rest.
+
+    Once a process: torch hangs where the processes of one torchrun meet a second time.
+    """
+    distributed.init_process_group("gloo", timeout=timedelta(seconds=APART))
+    return distributed.new_group(backend=backend, timeout=timedelta(seconds=IN_STEP))
 
 
 def place(device: str) -> tuple[int, int, str]:

@@ -185,6 +185,7 @@ def test_chinese(faulty, capsys, monkeypatch):
         (("pets", "--list", "worse"), "worse"),
         (("pets", "--json", "--list", "bad"), "--json and --list both say what is printed"),
         (("pets", "--size", "0"), "--size"),
+        (("pets", "--size", "32"), "--size is of the preview on a page; give --html FILE too"),
         (("pets", "--html", "pets/train/cat/0.png"), "already there and not a page of Konvolut"),
         (("pets", "--quarantine", "pets/train/cat/0.png"), "already there and not a quarantine list"),
         (("pets", "--html", "pets"), "a folder; name a file"),
@@ -198,6 +199,74 @@ def test_the_users_mistakes_are_one_line_and_exit_with_2(pets, capsys, monkeypat
     assert re.search(said, told.err)
     assert told.err.count("\n") == 1
     assert {path: path.read_bytes() for path in pets.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize("option", ["--html", "--quarantine"])
+@pytest.mark.parametrize("path", ["pets/train/cat/0.png/x", f"{'x' * 250}.html", "/proc/x.html"])
+def test_what_cannot_be_written_is_told_before_the_pictures_are_looked_at(pets, capsys, monkeypatch, option, path):
+    monkeypatch.setattr("konvolut.images.check.check", lambda *_: pytest.fail("a picture was looked at"))
+    before = sorted(pets.parent.rglob("*"))
+    told = konvolut(capsys, monkeypatch, "check", "pets", option, path)
+    assert (told.status, told.out) == (2, "")
+    assert re.fullmatch(
+        r"DataError: .*: cannot be written \(.*\); name a file in a folder that you may write to\n", told.err
+    )
+    assert sorted(pets.parent.rglob("*")) == before
+
+
+def test_a_list_that_leaves_a_class_without_pictures_says_so_and_train_agrees(pets, capsys, monkeypatch):
+    for i in range(4):
+        (pets / f"train/cat/{i}.png").write_bytes(b"broken")
+    for words in ((), ("--quarantine", "list.txt")):
+        told = konvolut(capsys, monkeypatch, "check", "pets", *words)
+        *_, command, warning, page = told.out.splitlines()
+        assert ("list.txt" if words else "--quarantine exclude.txt") in command
+        assert warning == "  that list leaves out every training picture of 'cat': shorten it, or add some"
+        assert page == "  konvolut check pets --html check.html"
+    held = json.loads(konvolut(capsys, monkeypatch, "check", "pets", "--json").out)
+    assert held["lost"] == [["train", "cat"]]
+    told = konvolut(capsys, monkeypatch, "train", "pets", "--set", "exclude=list.txt")
+    assert told.err.startswith("DataError: pets: list.txt leaves out every training picture of 'cat'; shorten it")
+
+
+def test_a_list_that_leaves_no_test_picture_says_so(pets, capsys, monkeypatch):
+    for path in (pets / "test").rglob("*.png"):
+        path.write_bytes(b"broken")
+    told = konvolut(capsys, monkeypatch, "check", "pets")
+    assert "  that list leaves out every picture of test: shorten it, or remove that part" in told.out.splitlines()
+
+
+def test_a_path_with_line_feeds_is_one_line(pets, capsys, monkeypatch):
+    (pets / "train/cat/a\nb\\c\r.png").write_bytes(b"broken")
+    (pets / "train/cat/d\\e.png").write_bytes(b"broken")
+    told = CliRunner().invoke(command, ["pets", "--list", "bad"])
+    assert told.stdout_bytes.split(b"\n") == [rb"pets/train/cat/a\nb\\c\r.png", rb"pets/train/cat/d\e.png", b""]
+
+
+def test_training_on_a_picture_that_cannot_be_read_leads_to_check(pets, capsys, monkeypatch):
+    """Both a file that does not begin as a picture, found on opening, and one cut short, found when it is decoded."""
+    os.rename(pets, "my pets")
+    end = "; `konvolut check 'my pets'` finds every such picture\n"
+    path, whole = Path("my pets/train/cat/0.png"), Path("my pets/train/cat/0.png").read_bytes()
+    for data in (b"this is text", whole[:-100]):
+        path.write_bytes(data)
+        told = konvolut(capsys, monkeypatch, "train", "my pets", "--net", "lenet", "--epochs", "1")
+        assert told.status == 2
+        assert told.err.startswith("DataError: my pets/train/cat/0.png: ")
+        assert told.err.endswith(end)
+
+
+def test_the_heads_of_tables_are_in_the_language(pets, capsys, monkeypatch):
+    """The oracle is the catalogue, put together here: each word has another in its place."""
+    words = {"class": "CLASS", "train": "TRAIN", "test": "TEST"}
+    monkeypatch.setattr(
+        "konvolut.language.translation", lambda code: lambda text: words.get(text, text) if code == "zh" else text
+    )
+    monkeypatch.setattr("konvolut.language._chosen", ["zh"])
+    told = CliRunner().invoke(command, ["pets", "--html", "check.html"])
+    assert told.stdout.splitlines()[0].split() == ["CLASS", "TRAIN", "TEST"]
+    head = re.search("<thead>(.*?)</thead>", Path("check.html").read_text("utf-8"))
+    assert re.findall('<span lang="zh">(.*?)</span>', head[1]) == ["CLASS", "TRAIN", "TEST"]
 
 
 def test_help_shows_one_real_example_and_the_module_loads_only_click():

@@ -7,9 +7,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from untidy import album
 
 from konvolut.cli.look import command
 from konvolut.errors import KonvolutError
+from konvolut.images.packing import pack
 from konvolut.nets.open import build
 from konvolut.nets.published import imagenet
 from konvolut.nets.weights import state_dict
@@ -62,9 +64,13 @@ def test_json_is_nothing_but_json(picture, tmp_path):
         (("lenet", "cat.png", "--row", "C4"), "did you mean"),
         (("lenet", "cat.png", "--class", "cat"), "no class is called 'cat'"),
         (("lenet", "cat.png", "--html", "cat.png"), "cat.png: already there"),
+        (("lenet", "pets"), "pets: a folder, and a look takes one picture; give the path of a file"),
+        (("lenet", "packed"), "packed: a pack, and a look takes one picture; give the path of a file"),
     ],
 )
 def test_the_users_mistakes_are_one_line_and_leave_no_page(picture, tmp_path, words, said):
+    album(tmp_path / "pets", {"cat": 2, "dog": 2})
+    pack(tmp_path / "pets", tmp_path / "packed")
     told = say(*words)
     assert isinstance(told.exception, KonvolutError)
     assert said in str(told.exception)

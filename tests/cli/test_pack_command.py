@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from untidy import album
@@ -70,17 +71,17 @@ def test_mistakes_are_told(say, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_says_how_to_go_on(say, tmp_path):
-    """A real signal, sent while the first picture is being read."""
+def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_finished(say, tmp_path):
+    """A real signal, sent as the third shard is begun: two are whole, and the same command does not write them again."""
     code = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have told its children to ignore it
         "from konvolut.cli.pack import command\n"
         "def hook(event, args):\n"
-        "    if event == 'open' and str(args[0]).endswith('.tar.part'):\n"
+        "    if event == 'open' and str(args[0]).endswith('train-000002.tar.part'):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.addaudithook(hook)\n"
-        "command(['pictures', 'out'])\n"
+        "command(['pictures', 'out', '--shard-size', '0.004'])\n"
     )
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ
@@ -88,7 +89,36 @@ def test_ctrl_c_says_how_to_go_on(say, tmp_path):
     assert told.returncode == 130
     assert told.stderr == "stopped; the same command goes on from here\n"
     assert not (tmp_path / "out").exists()
-    assert say("pictures", "out").exit_code == 0
+    whole = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out.part").iterdir()}
+    assert sorted(whole) == ["train-000000.tar", "train-000001.tar"]
+    again = say("pictures", "out", "--shard-size", "0.004")
+    assert again.exit_code == 0
+    assert "of them, were there already: 2" in again.stdout
+    assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in whole} == whole
+    assert say("pictures", "other", "--shard-size", "0.004").exit_code == 0
+    packed = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("out", "other")]
+    assert packed[0] == packed[1]
+    assert len(packed[0]) > 3
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            "clean.tar",
+            "clean.tar: one file of a kind that holds no set; give a folder with one folder of pictures a class",
+        ),
+        ("digts", "digts: no such folder, and no set of that name; did you mean 'digits'?"),
+        ("digits", "digits: its pictures are arrays already, and need no packing"),
+        ("set.npz", "set.npz: its pictures are arrays already, and need no packing"),
+    ],
+)
+def test_what_cannot_be_packed_is_told_as_on_opening_it(say, tmp_path, data, said):
+    (tmp_path / "clean.tar").write_bytes(bytes(10240))
+    np.savez(tmp_path / "set.npz", x_train=np.zeros((4, 8, 8), np.uint8), y_train=np.arange(4) % 2)
+    told = say(data, "out")
+    assert isinstance(told.exception, DataError)
+    assert str(told.exception).startswith(said)
 
 
 def test_help_shows_one_real_example(say):

@@ -11,7 +11,8 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
 from serving import site
-from untidy import untidy
+from spoken import konvolut
+from untidy import album, untidy
 
 from konvolut import fetch
 from konvolut.cli.weights import command
@@ -103,6 +104,27 @@ def test_a_run_is_saved(here):
     assert stored.keys() == saved.keys()
     assert all(torch.equal(stored[name], saved[name]) for name in stored)
     assert "a RUN has its own" in say("save", "run", "b.pth", "--classes", "3").output
+
+
+def test_none_is_the_seed_and_no_file(here):
+    """The oracle is the same command without the word."""
+    assert say("save", "lenet", "a.pth", "--weights", "none", "--seed", "4").stdout == "a.pth\n"
+    say("save", "lenet", "b.pth", "--seed", "4")
+    a, b = (torch.load(name, weights_only=True) for name in ("a.pth", "b.pth"))
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("imagnet", "imagenet"), ("imagenet_v2", "imagenet-v2"), ("nome", "none")])
+def test_a_misspelt_word_is_offered_the_nearest_wherever_it_is_said(here, capsys, monkeypatch, word, meant):
+    album(here / "photos", {"cat": 9, "dog": 9})
+    said = f"WeightsError: weights {word!r}: no such file or run; did you mean {meant!r}?\n"
+    for words in (
+        ("weights", "save", "resnet-50", "a.pth"), ("train", "photos"), ("eval", "resnet-50", "photos"),
+        ("predict", "resnet-50", "photos"), ("look", "resnet-50", "photos/cat/0.png"),
+    ):  # fmt: skip
+        told = konvolut(capsys, monkeypatch, *words, "--weights", word)
+        assert (told.status, told.err) == (2, said), words
 
 
 def test_mistakes_are_errors_of_the_house_and_leave_no_file(here):

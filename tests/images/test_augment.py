@@ -6,6 +6,7 @@ import colorsys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn.functional import pad
 
 from konvolut.errors import RecipeError
@@ -123,3 +124,12 @@ def test_erase_blanks_one_square():
 def test_a_strength_out_of_range_is_refused(field, value):
     with pytest.raises(RecipeError, match=f"{field} = "):
         Augment(**{field: value})
+
+
+def test_another_side_is_pillows_antialiased_one():
+    found = module.resized(PICTURES, 5)
+    for picture, made in zip(PICTURES, found, strict=True):
+        for channel, own in zip(picture.numpy(), made.numpy(), strict=True):
+            theirs = Image.fromarray(channel).resize((5, 5), Image.Resampling.BILINEAR)
+            np.testing.assert_allclose(own, np.asarray(theirs), atol=1e-6)
+    assert module.resized(PICTURES, 12) is PICTURES

@@ -14,6 +14,7 @@ from untidy import untidy
 
 from konvolut.errors import DataError
 from konvolut.images import check as checking
+from konvolut.images import quarantine
 from konvolut.images.check import KINDS, WORDS, check
 from konvolut.images.contact import write_page
 from konvolut.images.packing import pack
@@ -64,7 +65,7 @@ def test_a_clean_folder_has_no_finding_and_right_counts(clean):
     assert report.tally(lambda header: header.format) == {"PNG": 12}
     assert report.sizes() == ((40, 40),) * 3
     assert seen == [(i + 1, 12) for i in range(12)]
-    assert report.quarantine() == {}
+    assert report.quarantine == {}
 
 
 def test_unreadable_files_are_told_with_their_reasons(clean):
@@ -75,7 +76,21 @@ def test_unreadable_files_are_told_with_their_reasons(clean):
     assert (only.kind, only.groups) == ("unreadable", (("train/cat/cut.jpg",), ("train/dog/empty.png",)))
     assert only.reasons[0].startswith(f"{clean}/train/cat/cut.jpg: ")
     assert only.reasons[1] == f"{clean}/train/dog/empty.png: an empty file; copy it again or remove it"
-    assert list(report.quarantine()) == list(report.listed("bad")) == ["train/cat/cut.jpg", "train/dog/empty.png"]
+    assert list(report.quarantine) == list(report.listed("bad")) == ["train/cat/cut.jpg", "train/dog/empty.png"]
+
+
+def test_what_is_no_file_among_the_pictures_is_told_and_the_rest_is_looked_at(clean, tmp_path):
+    os.mkfifo(clean / "train/cat/pipe.png")
+    (clean / "train/dog/gone.png").symlink_to(tmp_path / "nowhere.png")
+    report = check(clean, workers=1)
+    (only,) = report.findings
+    assert only.groups == (("train/cat/pipe.png",), ("train/dog/gone.png",))
+    assert [reason.partition(": ")[2] for reason in only.reasons] == [
+        "neither a file nor a folder; move it away",
+        "a link that leads to no file; mend it, or remove it",
+    ]
+    out = quarantine.write(tmp_path / "out.txt", report.quarantine)
+    assert sum(map(len, open_images(clean, exclude=out).splits.values())) == 12
 
 
 def test_a_file_that_may_not_be_read_is_told_too(clean):
@@ -95,7 +110,7 @@ def test_exact_copies_are_sorted_by_what_they_cross(clean):
         "two-classes": (("train/cat/1.png", "train/dog/cat 1.png"),),
         "copies": (("train/cat/0.png", "train/cat/copy.png"),),
     }
-    why = report.quarantine()
+    why = report.quarantine
     assert set(why) == {"train/cat/1.png", "train/dog/cat 1.png", "train/dog/leak.png", "train/cat/copy.png"}
     assert why["train/dog/leak.png"] == "an exact copy of test/dog/0.png"
     assert report.listed("leaks") == ("train/dog/leak.png",)
@@ -112,7 +127,7 @@ def test_near_copies_are_sorted_likewise_and_only_leaks_are_quarantined(clean):
         "near-two-classes": (("train/cat/1.png", "train/dog/cat 1.jpg"),),
         "near-copies": (("train/cat/0.png", "train/cat/again.jpg"),),
     }
-    assert report.quarantine() == {"train/dog/leak.jpg": "nearly the same as test/dog/0.png, in test"}
+    assert report.quarantine == {"train/dog/leak.jpg": "nearly the same as test/dog/0.png, in test"}
 
 
 def test_of_a_content_in_all_three_splits_the_test_copy_stays(clean):
@@ -122,7 +137,7 @@ def test_of_a_content_in_all_three_splits_the_test_copy_stays(clean):
     for i in range(2):
         put(clean / f"val/dog/{i}.png", noise(100 + i))
     put(clean / "val/cat/c.png", same)
-    assert set(check(clean, workers=1).quarantine()) == {"train/cat/a.png", "train/cat/b.png", "val/cat/c.png"}
+    assert set(check(clean, workers=1).quarantine) == {"train/cat/a.png", "train/cat/b.png", "val/cat/c.png"}
 
 
 def test_without_splits_of_its_own_a_folder_has_no_leak(clean):
@@ -148,8 +163,8 @@ def test_faults_of_single_pictures(clean):
         "aspect": (("train/cat/long.png",),),
         "frames": (("train/dog/moving.gif",),),
     }
-    assert report.quarantine() == {"train/cat/blank too.png": "blank", "train/cat/blank.png": "blank"}
-    assert report.listed("bad") == tuple(report.quarantine())
+    assert report.quarantine == {"train/cat/blank too.png": "blank", "train/cat/blank.png": "blank"}
+    assert report.listed("bad") == tuple(report.quarantine)
 
 
 def test_classes_that_a_split_lacks_and_names_that_are_nearly_equal(clean):
@@ -228,7 +243,7 @@ def test_a_table_that_gives_one_file_twice_does_not_lose_it(clean, tmp_path):
     (tmp_path / "set.csv").write_text("path,label\n" + "".join(rows))
     report = check(tmp_path / "set.csv", workers=1)
     assert [(one.kind, one.groups) for one in report.findings] == [("copies", ((names[0], names[0]),))]
-    assert report.quarantine() == {}
+    assert report.quarantine == {}
 
 
 def test_arrays_are_looked_at_as_they_are_stored(tmp_path):
@@ -243,7 +258,7 @@ def test_arrays_are_looked_at_as_they_are_stored(tmp_path):
         "leaks": (("test/1", "train/2"),),
         "blank": (("train/3",),),
     }
-    assert list(report.quarantine()) == ["train/2", "train/3"]
+    assert list(report.quarantine) == ["train/2", "train/3"]
     assert report.sizes() == ((40, 40),) * 3
 
 
@@ -259,16 +274,14 @@ def test_letters_are_not_taken_for_their_mirror_images(clean):
 
 def test_what_is_quarantined_is_what_training_then_leaves_out(clean, tmp_path):
     """The list goes through `open_images`, and the set that is left has no finding of those kinds."""
-    from konvolut.images.quarantine import write
-
     put(clean / "train/cat/copy.png", (clean / "train/cat/0.png").read_bytes())
     put(clean / "train/dog/leak.png", (clean / "test/dog/0.png").read_bytes())
     put(clean / os.fsdecode(b"train/dog/\xff\n.png"), b"broken")
     report = check(clean, workers=1)
-    out = write(tmp_path / "out.txt", report.quarantine())
+    out = quarantine.write(tmp_path / "out.txt", report.quarantine)
     opened = open_images(clean, exclude=out)
     names = {name for split in opened.splits.values() for name in split.names}
-    assert names == {entry.name for entry in report.listing.entries} - set(report.quarantine())
+    assert names == {entry.name for entry in report.listing.entries} - set(report.quarantine)
     assert len(names) == 12
 
 

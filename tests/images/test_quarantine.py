@@ -1,13 +1,14 @@
 """A list of names goes out and comes back, whatever a file may be called, and replaces nothing but such a list."""
 
 import os
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from konvolut.errors import DataError
-from konvolut.images.quarantine import HEADER, read, write
+from konvolut.images.quarantine import HEADER, digest, on_one_line, read, write
 
 ODD = (
     "cat/1.jpg", "with space .jpg", " leading and trailing ", "# no comment.png", "two\nlines.png", "cr\r.png", "\\n.png",
@@ -41,6 +42,20 @@ def test_bytes_of_a_name_are_those_of_the_system(tmp_path):
 def test_a_list_written_by_hand_is_read_too(tmp_path):
     (tmp_path / "own.txt").write_bytes(b"\xef\xbb\xbfcat/1.png\r\n\r\n# a note\r\ncat/1.png\r\ndog/2.png")
     assert read(tmp_path / "own.txt") == ("cat/1.png", "dog/2.png")
+
+
+def test_two_lists_that_leave_out_the_same_have_one_digest(tmp_path):
+    (tmp_path / "a").write_bytes(b"# by hand\ncat/1.png\r\ndog/2.png\ncat/1.png\n")
+    (tmp_path / "b").write_bytes(b"dog/2.png\n\ncat/1.png")
+    (tmp_path / "c").write_bytes(b"dog/2.png\n")
+    a, b, c = (digest(read(tmp_path / name)) for name in "abc")
+    assert a == b == sha256(b"cat/1.png\ndog/2.png").hexdigest()
+    assert c != a
+
+
+@pytest.mark.parametrize(("name", "line"), [("a\nb\\", r"a\nb\\"), ("a\\b", "a\\b"), ("a\u2028b\t", "a\u2028b\t")])
+def test_a_name_goes_on_one_line_and_stays_as_it_is_where_it_is_one(name, line):
+    assert on_one_line(name) == line
 
 
 def test_a_list_replaces_a_list_and_nothing_else(tmp_path):

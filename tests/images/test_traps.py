@@ -27,6 +27,13 @@ def refusal(where) -> str:
     return str(caught.value)
 
 
+def unread(where) -> str:
+    """The same of a picture that cannot be read, less the end: how to find the others."""
+    said, _, rest = refusal(where).partition("; `konvolut check ")
+    assert rest == f"{where}` finds every such picture"
+    return said
+
+
 def names(where) -> set[str]:
     return {name for split in open_images(where).splits.values() for name in split.names}
 
@@ -38,26 +45,26 @@ PETS = {f"{label}/{i}.png" for label in ("cat", "dog") for i in range(3)}
 
 def test_a_pipe_among_the_pictures_is_refused_and_not_waited_for(pets):
     os.mkfifo(pets / "cat" / "x.png")
-    assert refusal(pets) == f"{pets}/cat/x.png: neither a file nor a folder; move it away"
+    assert unread(pets) == f"{pets}/cat/x.png: neither a file nor a folder; move it away"
 
 
 def test_a_link_to_a_pipe_is_refused_and_not_waited_for(pets, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (pets / "cat" / "x.png").symlink_to(tmp_path / "pipe")
-    assert refusal(pets) == f"{pets}/cat/x.png: a link that leads to no file; mend it, or remove it"
+    assert unread(pets) == f"{pets}/cat/x.png: a link that leads to no file; mend it, or remove it"
 
 
 def test_a_socket_among_the_pictures_is_refused(pets, monkeypatch):
     monkeypatch.chdir(pets / "cat")  # the name of a socket may not be long
     with socket.socket(socket.AF_UNIX) as one:
         one.bind("x.png")
-        assert refusal(pets) == f"{pets}/cat/x.png: neither a file nor a folder; move it away"
+        assert unread(pets) == f"{pets}/cat/x.png: neither a file nor a folder; move it away"
 
 
 def test_a_device_among_the_pictures_is_refused(pets):
     """/dev/zero never ends."""
     (pets / "cat" / "x.png").symlink_to("/dev/zero")
-    assert refusal(pets) == f"{pets}/cat/x.png: a link that leads to no file; mend it, or remove it"
+    assert unread(pets) == f"{pets}/cat/x.png: a link that leads to no file; mend it, or remove it"
 
 
 def test_a_pipe_beside_the_classes_is_passed_over_and_one_that_is_hidden_too(pets):
@@ -84,7 +91,7 @@ def test_a_row_of_a_table_that_names_a_pipe_is_refused(tmp_path):
 
 def test_a_link_to_nothing_is_refused(pets):
     (pets / "dog" / "x.png").symlink_to(pets / "gone.png")
-    assert refusal(pets) == f"{pets}/dog/x.png: a link that leads to no file; mend it, or remove it"
+    assert unread(pets) == f"{pets}/dog/x.png: a link that leads to no file; mend it, or remove it"
 
 
 def test_links_that_go_round_in_circles_end(pets):
@@ -94,7 +101,7 @@ def test_links_that_go_round_in_circles_end(pets):
     (pets / "again").symlink_to(pets)
     assert names(pets) == PETS
     (pets / "cat" / "self.png").symlink_to("self.png")
-    assert refusal(pets) == f"{pets}/cat/self.png: a link that leads to no file; mend it, or remove it"
+    assert unread(pets) == f"{pets}/cat/self.png: a link that leads to no file; mend it, or remove it"
 
 
 def test_data_that_are_a_link_to_themselves_are_refused(tmp_path):
@@ -159,7 +166,8 @@ def test_folders_and_files_that_may_not_be_read_are_named(tmp_path):
         f"DataError: root: {listing}",
         f"DataError: class/cat: {listing}",
         f"DataError: deep/cat/in: {listing}",
-        "DataError: file/cat/0.png: cannot be read (Permission denied); give a file you may open",
+        "DataError: file/cat/0.png: cannot be read (Permission denied); give a file you may open; `konvolut check file`"
+        " finds every such picture",
     ]
     assert lines[4].startswith("DataError: blind/cat")  # the names are there, and nothing behind them
     assert "(Permission denied)" in lines[4]
@@ -231,7 +239,7 @@ def test_a_folder_with_the_name_of_a_picture_is_a_folder(pets):
 
 def test_an_empty_file_is_refused(pets):
     (pets / "cat" / "0.png").write_bytes(b"")
-    assert refusal(pets) == f"{pets}/cat/0.png: an empty file; copy it again or remove it"
+    assert unread(pets) == f"{pets}/cat/0.png: an empty file; copy it again or remove it"
 
 
 def test_a_folder_without_classes_is_refused(tmp_path):

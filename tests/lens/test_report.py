@@ -1,6 +1,7 @@
 """The report of small made-up runs, read back by an HTML parser; figures by hand."""
 
 import json
+import os
 import re
 import tomllib
 from collections import Counter
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from konvolut.errors import DataError
+from konvolut.errors import DataError, RunError
 from konvolut.images.augment import Augment
 from konvolut.images.imageset import ImageSet, Split
 from konvolut.images.preprocess import InputSpec
 from konvolut.lens import report
+from konvolut.lens.findings import grouped
 from konvolut.lens.pictures import augmented_again, found, thumbnail
-from konvolut.lens.report import duration, write_report
+from konvolut.lens.progress import duration, progress
+from konvolut.lens.report import write_report
 from konvolut.nets.arch import digest
 from konvolut.nets.nin import nin
 from konvolut.nets.tables import read_table, to_plain
@@ -250,3 +253,132 @@ def test_the_examples_made_anew_are_the_ones_of_the_run(tmp_path):
     recipe = Recipe(epochs=1, batch=4, augment=Augment(flip=True, shift=0.2, rotate=15.0))
     course = Course(images, plan(images, "lenet", recipe), tmp_path / "run")
     assert (augmented_again(images, course.run.card, 8) == course.augmented(8)).all()
+
+
+def window(step, of=40, **held):
+    usual = {
+        "epoch": 1,
+        "lr": 0.1,
+        "loss": 2.0,
+        "grad_norm": 1.0,
+        "images_per_s": 500.0,
+        "waiting": 0.1,
+        "memory_mb": 900.0,
+    }
+    return {"step": step, "of": of, **usual, **held}
+
+
+def training(path, entries, tail="", **fields):
+    """A run of 7 epochs over 10 pictures that has logged `entries`, and then begun a line with `tail`."""
+    run = run_in(path, ("cat", "dog"), 0, **fields)
+    (path / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries) + tail)
+    return run
+
+
+def epoch(number, **held):
+    return {"epoch": number, "lr": 0.1, "train_loss": 1.5, "train_accuracy": 0.5, "images_per_s": 400.0, **held}
+
+
+def test_how_far_a_run_has_come_is_arithmetic_on_its_log(tmp_path):
+    log = [window(4), epoch(1), window(12, images_per_s=20.0)]
+    run = training(tmp_path / "r", log)
+    os.utime(run.path / "log.jsonl", (1_000_000, 1_000_000))
+    epochs, windows, _ = report.logged(run)
+    found = progress(run, epochs, windows)
+    assert (found.epochs, found.of) == (1, 7)
+    assert found.rate == pytest.approx(2 / (1 / 500 + 1 / 20))  # as many pictures at each
+    assert found.done == 12 / 40  # of all steps
+    assert found.left == pytest.approx(49 * (1 / 500 + 1 / 20) / 2)  # 49 pictures of 70 are left
+    assert found.end.timestamp() == pytest.approx(1_000_000 + 1.274)
+
+
+def test_a_run_before_windows_were_logged_counts_by_its_epochs(tmp_path):
+    run = training(tmp_path / "r", [epoch(1), epoch(2)])
+    found = progress(run, *report.logged(run)[:2])
+    assert (found.done, found.left) == (2 / 7, pytest.approx(50 / 400.0))
+
+
+def test_a_report_can_be_read_while_the_run_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "table_of", lambda run: TABLE)
+    run = training(tmp_path / "r", [window(4), epoch(1), window(12)], tail='{"step": 16, "of": 40, "lo')
+    page = report.report_again(run)
+    assert page == run.path / "report.html"
+    html = page.read_text("utf-8")
+    read = Reader(html)
+    assert "30.0\xa0%</strong>" in html  # step 12 of 40
+    assert "1 of 7 epochs are finished" in html
+    assert "expected end" in html
+    assert "over 2 windows" in html  # the third is being written
+    assert f"konvolut train --resume {run.path}" in html
+    assert all(address.startswith(("data:", "#")) for address in read.fetched)
+    assert {p.name for p in run.path.iterdir()} == {"log.jsonl", "report.html"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([], "Nothing has been logged yet"),
+        ([window(4)], "No epoch has ended yet"),
+        ([epoch(1)], "after each of 1 epochs"),
+    ],
+    ids=["nothing", "a window", "an epoch"],
+)
+def test_what_there_is_so_far_is_enough(tmp_path, monkeypatch, entries, words):
+    monkeypatch.setattr(report, "table_of", lambda run: [])
+    html = report.report_again(training(tmp_path / "r", entries)).read_text("utf-8")
+    Reader(html)
+    assert words in html
+    assert ("expected end" in html) == bool(entries)
+
+
+def test_a_run_that_has_not_even_a_log_has_a_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "table_of", lambda run: [])
+    run = run_in(tmp_path / "r", ("cat", "dog"), 0)
+    assert "Nothing has been logged yet" in report.report_again(run).read_text("utf-8")
+
+
+def test_a_damaged_line_of_the_log_is_named_and_not_left_out(tmp_path):
+    run = training(tmp_path / "r", [epoch(1)], tail='{"epoch": 2, "lr"\n' + json.dumps(epoch(3)) + "\n")
+    with pytest.raises(RunError, match=r"log\.jsonl: a line of it is no JSON"):
+        report.report_again(run)
+
+
+def test_the_steps_are_drawn_and_what_they_took_is_a_table(tmp_path):
+    classes = ("cat", "dog")
+    log = [window(4 * i, waiting=0.1 * i, memory_mb=900.0 + i, images_per_s=100.0 * i) for i in (1, 2, 3)]
+    run = training(tmp_path / "r", [*log[:2], epoch(1, stuck="has not moved"), log[2], {"step": 11, "skipped": "inf"}])
+    html = write_report(run, None, answers(3, 1, classes), None, []).read_text("utf-8")
+    learnt = html[html.index("How it learnt") : html.index("Class by class")]
+    assert "norm of the gradient" in learnt
+    rows = {row[0]: row[1:] for row in cells(learnt)}
+    assert rows["pictures/s"] == ["200", "100", "300", "300"]
+    assert rows["share of the time waiting for pictures"] == ["20.0\xa0%", "10.0\xa0%", "30.0\xa0%", "30.0\xa0%"]
+    assert rows["memory (MB)"] == ["902", "901", "903", "903"]
+    assert "<li>has not moved</li><li>inf</li>" in learnt
+
+
+def cells(html):
+    """The rows of the tables in `html`, in English."""
+    rows = []
+    for row in re.findall(r"<tr>(.*?)</tr>", html):
+        texts = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)
+        rows.append([re.sub(r'<span lang="zh">.*?</span>|<[^>]*>', "", text) for text in texts])
+    return rows
+
+
+def test_many_windows_are_drawn_in_groups_that_keep_their_extremes():
+    log = [window(i, grad_norm=float(i)) for i in range(1, 251)]
+    rows = grouped(log, "grad_norm")
+    assert len(rows) == 100
+    assert rows[0] == {"step": 3, "value": 2.0, "lower": 1.0, "upper": 3.0}  # 250 = 50 * 3 + 50 * 2
+    assert rows[-1] == {"step": 250, "value": 249.5, "lower": 249.0, "upper": 250.0}
+    few = grouped(log[:2], "grad_norm")
+    assert [row["value"] for row in few] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("lost", [float("nan"), float("inf"), None])
+def test_a_window_without_a_finite_norm_is_not_drawn_and_is_counted(tmp_path, lost):
+    run = training(tmp_path / "r", [epoch(1), window(4), window(8, grad_norm=lost), window(12)])
+    html = write_report(run, None, answers(3, 1, ("cat", "dog")), None, []).read_text("utf-8")
+    assert "1 windows held a value that is no finite number" in html
+    assert [row["step"] for row in grouped(list(run.windows()), "grad_norm")] == [4, 12]

@@ -15,6 +15,7 @@ from konvolut.nets.arch import build, digest, facts
 from konvolut.nets.catalogue import named
 from konvolut.nets.variants import (
     narrow,
+    regularised,
     with_activation,
     with_classes,
     with_dropout,
@@ -135,6 +136,17 @@ def test_dropout_changes_where_it_is_and_comes_before_the_classifier_where_it_is
     assert shares(bare) == {}
     assert [row.name for row in with_dropout(bare, 0.3).rows][-3:] == ["drop", "cccp8", "gap"]
     assert with_dropout(named("resnet-18"), 0.0) == named("resnet-18")
+
+
+def test_a_table_is_regularised_only_where_it_is_asked_to_be():
+    table = named("resnet-20")
+    assert regularised(table) is table
+    assert regularised(table, dropout=0.2) == with_dropout(table, 0.2)
+    assert regularised(table, drop_path=0.2) == with_stochastic_depth(table, 0.8)
+    assert regularised(table, 0.0, 0.2) == with_stochastic_depth(table, 0.8)
+    assert shares(regularised(named("nin"), 0.0)) == {}
+    with pytest.raises(ArchError, match="no row of residual blocks"):
+        regularised(named("alexnet"), drop_path=0.2)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])

@@ -92,8 +92,7 @@ def test_random_crops_train_validate_and_resume_to_the_same_weights(photos, tmp_
     first, second = ((course.run.path / "weights.safetensors").read_bytes() for course in courses)
     assert first == second
     assert courses[0].augmented(3).shape == (3, 32, 32, 3)
-    log = [json.loads(line) for line in (tmp_path / "one" / "log.jsonl").read_text().splitlines()]
-    assert all(0 <= entry["waited"] <= entry["seconds"] for entry in log)
+    assert all(0 <= entry["waited"] <= entry["seconds"] for entry in open_run(tmp_path / "one").log())
 
 
 def test_a_pack_of_squares_trains_to_what_its_folder_is_answered_by(photos, tmp_path):

@@ -41,6 +41,11 @@ def test_a_leaf_of_the_augmentation_goes_by_its_own_name():
         (["epochs=many"], "epochs = 'many': Expected `int`"),
         (["rotate=181"], "rotate = 181"),
         (["schedule=cosin"], "schedule = 'cosin'; did you mean 'cosine'"),
+        (["balance=weight"], "balance = 'weight'; did you mean 'weights'"),
+        (["ema=1.0"], "ema = 1; it lies between 0 and 0.999999"),
+        (["grow=0.1"], "grow = 0.1; it lies between 0.25 and 1"),
+        (["dropout=-0.5"], "dropout = -0.5; it is a share from 0 on, or -1"),
+        (["drop_path=1"], "drop_path = 1; it lies between 0 and 0.99"),
         (["flip"], "write it as field=value"),
     ],
 )
