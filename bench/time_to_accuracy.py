@@ -50,7 +50,10 @@ from konvolut.training.recipe import Recipe
 from konvolut.training.recipes import AS_IS, d2l
 from konvolut.training.run import machine, versions
 
-TARGETS = {"digits": 0.985}  # asked for beforehand; for other pictures --target says it
+TARGETS = {  # on validation, set beforehand; for other pictures --target says it
+    "digits": 0.985,  # asked
+    "drawn-hard": 0.70,  # our default with seed 100, which is not measured, came to 0.83 on validation
+}
 GOALS = {"d2l": 5.0, "next best": 2.0}  # times as long as fast
 ENDLESS = 100_000  # epochs of what goes on until its budget is spent
 TORCHVISION = Recipe(  # references/classification/train.py, get_args_parser; eight GPUs by its README

@@ -1,6 +1,5 @@
 """What two processes do for tests/training/test_world.py. Run by torchrun, or by hand with its environment."""
 
-import os
 import sys
 from pathlib import Path
 from time import sleep
@@ -156,11 +155,8 @@ def endless(world: World, out: Path) -> None:
         sleep(0.01)
 
 
-def main(task: str, out: Path) -> None:
-    torch.set_num_threads(1)
-    world = World.here()
-    if task == "endless":
-        endless(world, out)
+def everything(world: World, out: Path) -> None:
+    """All of the above, into one file a rank."""
     found = {
         f"{name} {precision}/{key}": value
         for name in NETS
@@ -170,12 +166,18 @@ def main(task: str, out: Path) -> None:
     found |= {f"norm {mean:g}/{key}": value for mean in MEANS for key, value in normed(world, mean).items()}
     found |= {f"exchange/{key}": value for key, value in exchanged(world).items()}
     np.savez(out / f"rank{world.rank}.npz", **found)
-    world.closed()
+
+
+def main(task: str, out: str) -> None:
+    torch.set_num_threads(1)
+    world = World.here()
+    try:
+        {"all": everything, "endless": endless}[task](world, Path(out))
+    except KonvolutError as error:
+        sys.exit(f"konvolut: {error}")
+    finally:
+        world.closed()  # after an error too: gloo's threads must not outlive what they work for
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        main(sys.argv[1], Path(sys.argv[2]))
-    except KonvolutError as error:
-        sys.exit(f"konvolut: {error}")
+    main(*sys.argv[1:])

@@ -9,9 +9,7 @@ import click
 @click.command(epilog="Example:  konvolut train photos/ --minutes 10")
 @click.argument("data", required=False)
 @click.option("--net", help="A name from `konvolut nets`, or a TOML file of rows; left out, one is chosen.")
-@click.option(
-    "--weights", metavar="FILE|RUN|imagenet", help="Start from these, the classifier first; none: from scratch."
-)
+@click.option("--weights", metavar="FILE|RUN|imagenet|imagenet-v2|none", help="Start from these, the classifier first.")
 @click.option("--recipe", metavar="FILE|d2l", help="A TOML file of recipe fields; d2l is a book's, for its own nets.")
 @click.option("--epochs", type=int, help="Times every picture is seen.")
 @click.option("--minutes", type=float, help="Plan epochs, and if need be a smaller size, for this time.")

@@ -51,6 +51,41 @@ class Division(Protocol):
     def own(self, index: Int64[ndarray, "batch"], /) -> Int64[ndarray, "share"]: ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """What a process takes of a step."""
+
+    step: Int64[ndarray, "n"]  # the pictures of all processes
+    own: Int64[ndarray, "k"]  # places in it
+    blend: Pairs | None  # of the whole step
+
+    @property
+    def needed(self) -> Int64[ndarray, "m"]:
+        """The pictures to read: its own, and after them those that are only blended into its own."""
+        places = self.own
+        if self.blend is not None:
+            places = np.concatenate([places, np.setdiff1d(self.blend.partner[places], places)])
+        found: Int64[ndarray, m] = self.step[places]
+        return found
+
+    def batch(self, images: Float[Tensor, "m c h w"], labels: Labels) -> Batch:
+        """Its own pictures, and blended into each its partner."""
+        index, own = self.step[self.own], len(self.own)
+        if self.blend is None:
+            return Batch(images, torch.from_numpy(labels[index]), index, len(self.step))
+        place = {picture: k for k, picture in enumerate(self.needed.tolist())}
+        partners = self.step[self.blend.partner[self.own]]
+        others = images[[place[picture] for picture in partners.tolist()]]
+        return Batch(
+            blended(images[:own], others, self.blend.part(self.own)),
+            torch.from_numpy(labels[index]),
+            index,
+            len(self.step),
+            torch.from_numpy(labels[partners]),
+            torch.from_numpy(self.blend.share[self.own]).float(),
+        )
+
+
 class Alone:
     """One process takes all."""
 
@@ -60,6 +95,9 @@ class Alone:
 
     def own(self, index: Int64[ndarray, "batch"]) -> Int64[ndarray, "batch"]:
         return index
+
+
+WHOLE = Alone()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +110,7 @@ class Batches:
     size: int  # pictures a step, at most, over all processes
     seed: int = 0
     how: Augment = Augment()
-    division: Division = Alone()
+    division: Division = WHOLE
     mix: tuple[float, float] = (0.0, 0.0)  # alphas of mixup and of CutMix; 0: none
     balanced: bool = False  # is every class seen equally often?
     _laid: list[Moves] = field(default_factory=list, init=False, repr=False)  # made once, when first needed
@@ -102,30 +140,14 @@ class Batches:
         colours, pool = self.colours(), Pool()
         busy = isinstance(self.pictures, Crops)  # threads of torch's would wait for those that decode, at every step
         steps = self.division.steps(self.order(number), len(self))[start:]
-        rows = [self.division.own(np.arange(len(step))) for step in steps]
-        blends = [self.blend(step, number) for step in steps]
-        wanted = [
-            step[own if blend is None else with_partners(own, blend)]
-            for step, own, blend in zip(steps, rows, blends, strict=True)
-        ]
-        for step, own, blend, index, images in zip(
-            steps, rows, blends, wanted, self._moved(number, wanted), strict=True
-        ):
+        shares = [Share(step, self.division.own(np.arange(len(step))), self.blend(step, number)) for step in steps]
+        wanted = [share.needed for share in shares]
+        for share, index, images in zip(shares, wanted, self._moved(number, wanted), strict=True):
             if self._later() == Augment():
                 ready = seen(images, self.spec, pool, ALONE if busy else CACHED)
             else:
                 ready = normalise(self._augmented(images, number, index, colours), self.spec)
-            labels = torch.from_numpy(self.labels[step[own]])
-            if blend is None:
-                yield Batch(ready, labels, index, len(step))
-                continue
-            places = np.empty(len(step), np.int64)
-            places[with_partners(own, blend)] = np.arange(len(ready))
-            ready = blended(ready[: len(own)], ready[places[blend.partner[own]]], blend.part(own))
-            yield Batch(
-                ready, labels, step[own], len(step),
-                torch.from_numpy(self.labels[step[blend.partner[own]]]), torch.from_numpy(blend.share[own]).float(),
-            )  # fmt: skip
+            yield share.batch(ready, self.labels)
 
     def blend(self, step: Int64[ndarray, "n"], epoch: int) -> Pairs | None:
         side = (self.spec.size, self.spec.size)
@@ -173,11 +195,6 @@ class Batches:
         else:
             some = self.pictures[::every]
         return principal_colours(some.reshape(-1, some.shape[-1]) / 255.0)
-
-
-def with_partners(own: Int64[ndarray, "share"], blend: Pairs) -> Int64[ndarray, "m"]:
-    """The places of a batch that a process needs: its own, and after them those that are blended into them alone."""
-    return np.concatenate([own, np.setdiff1d(blend.partner[own], own)])
 
 
 def unit(pictures: Pictures) -> Float[Tensor, "n c h w"]:

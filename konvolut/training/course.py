@@ -129,6 +129,8 @@ class Course:
     def keeping(self) -> str:
         """Where the training pictures are while they are trained on, in words."""
         if self.batches.how.crop:
+            if self.images.fit:
+                return _("every crop is cut from its stored square, ahead of its step")
             return _("every crop is decoded from its file, ahead of its step")
         pictures = self.held["train"]
         size = f"{pictures.nbytes / 1e6:.3g}"

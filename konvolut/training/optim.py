@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from konvolut.training.recipe import Recipe
 from konvolut.training.trunk import head_parameters
 
-ORTHOGONAL = 0.2  # muon's rate, of sgd's: chosen on validation pictures of digits with resnet-20
+ORTHOGONAL = 0.2  # muon's rate, of sgd's: as good as 0.5 and better than 0.05 on digits' validation pictures, one seed
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: steepest at 0, and singular values end between 0.7 and 1.2
 NEWTON_SCHULZ = 5  # steps of it
 

@@ -157,7 +157,7 @@ class World:
                 distributed.barrier()
 
     def closed(self) -> None:
-        """Disconnect; the last thing a process does with its world, for it cannot join again."""
+        """Disconnect: the last thing a process does with its world, after an error too. It cannot join again."""
         if self.size > 1:
             distributed.destroy_process_group()
 

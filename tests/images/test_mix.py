@@ -50,8 +50,9 @@ def test_ranks_agree_with_one_process():
 
 
 def test_mixup_is_eq_1_of_its_paper():
-    images = torch.rand(64, 3, *SIDE)
+    images = torch.rand(64, 3, *SIDE).contiguous(memory_format=torch.channels_last)
     found = drawn(mixup=0.4)
+    assert blended(images, images[found.partner], found).is_contiguous(memory_format=torch.channels_last)
     assert (found.box == 0).all()
     assert 0 < found.share.min() < 0.1 < 0.9 < found.share.max() < 1
     for i, picture in enumerate(blended(images, images[found.partner], found)):

@@ -139,7 +139,8 @@ def test_segments_cost_time_and_change_no_number():
 
 def plain(recipe: Recipe) -> Training:
     """No norm and no dropout: what a picture comes to does not depend on the others."""
-    net = Arch("plain", "this test", (3, 16, 16), (Row("conv1", Conv(8, 3, s=2, p=1)), Row("gap", GlobalAvgPool()), Row("fc", Dense(10, act="none"))))  # fmt: skip
+    rows = (Row("conv1", Conv(8, 3, s=2, p=1)), Row("gap", GlobalAvgPool()), Row("fc", Dense(10, act="none")))
+    net = Arch("plain", "this test", (3, 16, 16), rows)
     return Training(build(net, seed=0), Batches(PICTURES, LABELS, SPEC, recipe.batch), recipe)
 
 
@@ -172,7 +173,9 @@ def test_out_of_memory_halves_the_pass_and_loses_nothing():
     found = list(small)
     known = Training(Small(build(TINY, seed=0), 99), Batches(PICTURES, LABELS, SPEC, 50), replace(recipe, micro=13))
     assert small.micro == 13
-    assert small.notes == [f"out of memory: {n} pictures a pass from here on, their gradients added up" for n in (25, 13)]
+    assert small.notes == [
+        f"out of memory: {n} pictures a pass from here on, their gradients added up" for n in (25, 13)
+    ]
     assert [e.tally for e in known] == [e.tally for e in found]
     assert all(map(torch.equal, weights(known), weights(small)))  # batch norm's statistics, too
     none = Training(Small(build(TINY, seed=0), 99), Batches(PICTURES, LABELS, SPEC, 50), recipe)

@@ -19,6 +19,7 @@ from konvolut.nets.tables import write_table
 from konvolut.training.run import open_run
 
 WORDS = ["--batch", "10", "--set", "precision=fp32", "--set", "schedule=flat", "--lr", "0.01"]
+BLENDED = [word for field in ("mixup=0.2", "cutmix=1.0", "ema=0.9", "balance=weights") for word in ("--set", field)]
 ENV = os.environ | {"OMP_NUM_THREADS": "1"}
 RUNNER = [sys.executable, "-m", "torch.distributed.run"]
 
@@ -45,7 +46,11 @@ def table(tmp_path_factory):
 
 def trained(line: list[str], out: Path, *words: str) -> Path:
     done = subprocess.run(
-        [*line, "-m", "konvolut", "train", *words, "--out", str(out)], env=ENV, capture_output=True, text=True, check=False
+        [*line, "-m", "konvolut", "train", *words, "--out", str(out)],
+        env=ENV,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return out
@@ -62,7 +67,9 @@ def alike(one: Path, other: Path, within: float = 1e-6) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--net", "lenet"], ["--net", "TABLE", "--set", "norm_over=ranks"]], ids=["no norm", "norm over ranks"]
+    "words",
+    [["--net", "lenet", *BLENDED], ["--net", "TABLE", "--set", "norm_over=ranks"]],
+    ids=["no norm, blended", "norm over ranks"],
 )
 def test_two_processes_come_to_the_weights_of_one(folder, table, tmp_path, words):
     words = [str(table) if word == "TABLE" else word for word in words]
@@ -74,7 +81,9 @@ def test_two_processes_come_to_the_weights_of_one(folder, table, tmp_path, words
 
 
 def test_each_norm_sees_its_own_equal_share_and_the_log_says_so(folder, table, tmp_path):
-    run = trained([*RUNNER, "--nproc-per-node", "2"], tmp_path / "run", str(folder), "--net", str(table), *WORDS, "--epochs", "1")
+    run = trained(
+        [*RUNNER, "--nproc-per-node", "2"], tmp_path / "run", str(folder), "--net", str(table), *WORDS, "--epochs", "1"
+    )
     count = sum(open_run(run).card.data["counts"]["train"])
     (epoch,) = open_run(run).log()
     seen = round(epoch["images_per_s"] * epoch["seconds"])
@@ -87,21 +96,40 @@ def test_two_machines_that_are_stopped_go_on_as_one(folder, tmp_path):
     """Two torchruns that meet on the loopback; a signal reaches both, and one process goes on to the run of one."""
     words = [str(folder), "--net", "lenet", *WORDS, "--epochs", "12"]
     one = trained([sys.executable], tmp_path / "one", *words)
-    line = [*RUNNER, "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:29511"]
+    line = [
+        *RUNNER,
+        "--nnodes",
+        "2",
+        "--nproc-per-node",
+        "1",
+        "--rdzv-backend",
+        "c10d",
+        "--rdzv-endpoint",
+        "localhost:29511",
+    ]
     two = tmp_path / "two"
     machines = [
-        subprocess.Popen([*line, "-m", "konvolut", "train", *words, "--out", str(two)], env=ENV, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*line, "-m", "konvolut", "train", *words, "--out", str(two)], env=ENV, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(2)
     ]
     log, late = two / "log.jsonl", monotonic() + 90
     while not (log.exists() and '"train_loss"' in log.read_text()):
-        assert monotonic() < late and all(one.poll() is None for one in machines)
+        assert monotonic() < late
+        assert all(one.poll() is None for one in machines)
         sleep(0.05)
     machines[0].send_signal(signal.SIGTERM)
     for machine in machines:
         machine.communicate(timeout=60)
     assert list((two / "checkpoints").glob("*.pt"))
     assert not (two / "weights.safetensors").exists()
-    rest = subprocess.run([sys.executable, "-m", "konvolut", "train", "--resume", str(two)], env=ENV, capture_output=True, text=True, check=False)
+    rest = subprocess.run(
+        [sys.executable, "-m", "konvolut", "train", "--resume", str(two)],
+        env=ENV,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert rest.returncode == 0, rest.stderr
     alike(one, two, 1e-5)

@@ -11,7 +11,7 @@ from untidy import album
 
 CLOCK = ("seconds", "waited", "images_per_s", "waiting", "memory_mb")
 KILLS = """
-import os, random, signal, sys, time
+import json, os, random, signal, sys, time
 from pathlib import Path
 import torch
 from konvolut.blocks.basic import Conv, Dense, GlobalAvgPool
@@ -23,13 +23,13 @@ from konvolut.training.plan import plan
 from konvolut.training.run import open_run
 
 torch.set_num_threads(1)
-folder, root, wanted, crop = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+folder, root, wanted, more = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
 net = Arch("small", "this test", (3, 16, 16), (
     Row("conv1", Conv(8, 3, s=2, p=1, norm="bn", bias=False)), Row("gap", GlobalAvgPool()),
     Row("fc", Dense(2, act="none", drop=0.1)),
 ))
 images = open_images(folder, val=0.2)
-settings = {"epochs": 4, "batch": 4, "keep": "best", "crop": crop, "shift": 0.1, "flip": True}
+settings = {"epochs": 4, "batch": 4, "keep": "best", "shift": 0.1, "flip": True} | more
 
 def began(out):
     return Course(images, plan(images, net, settings=settings, size=16), out, steps=3)
@@ -70,9 +70,23 @@ def outcome(run):
     return weights, log, json.loads((run / "card.json").read_text())["results"]
 
 
-def killed(tmp_path, kills, crop):
+WAYS = {
+    "crops": {"crop": 0.3},
+    "all": {
+        "mixup": 0.2,
+        "cutmix": 1.0,
+        "ema": 0.9,
+        "balance": "sampling",
+        "grow": 0.5,
+        "optimizer": "muon",
+        "micro": 3,
+    },
+}
+
+
+def killed(tmp_path, kills, more):
     folder = album(tmp_path / "data", {"a": 30, "b": 30})
-    line = [sys.executable, "-c", KILLS, str(folder), str(tmp_path), str(kills), str(crop)]
+    line = [sys.executable, "-c", KILLS, str(folder), str(tmp_path), str(kills), json.dumps(more)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     deaths = [int(word) for word in done.stdout.split()]
@@ -82,15 +96,15 @@ def killed(tmp_path, kills, crop):
         assert outcome(tmp_path / str(number)) == whole
 
 
-@pytest.mark.parametrize("crop", [0.0, 0.3])
-def test_killed_at_random_it_ends_as_the_run_that_was_not(tmp_path, crop):
-    killed(tmp_path, 5, crop)
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_at_random_it_ends_as_the_run_that_was_not(tmp_path, way):
+    killed(tmp_path, 5, WAYS[way])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("crop", [0.0, 0.3])
-def test_killed_a_hundred_times_it_ends_as_the_run_that_was_not(tmp_path, crop):
-    killed(tmp_path, 100, crop)
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_a_hundred_times_it_ends_as_the_run_that_was_not(tmp_path, way):
+    killed(tmp_path, 100, WAYS[way])
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
