@@ -76,7 +76,7 @@ def test_a_file_looks_only_upstream(path: Path):
         "from konvolut import training",
         "from ..training import loop",
         "from ..training.loop import Training",
-        "def late():\n    from konvolut.training.loop import Training", 
+        "def late():\n    from konvolut.training.loop import Training",
     ],
 )
 def test_a_bad_import_is_caught(line: str):

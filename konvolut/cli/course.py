@@ -26,17 +26,19 @@ from konvolut.training.known import refuse_misspelt
 from konvolut.training.loop import Epoch, Step
 from konvolut.training.plan import plan
 from konvolut.training.recipe import Recipe, assignments, changed, read
-from konvolut.training.recipes import BOOK, by_the_book, d2l, departures, is_by_the_book
+from konvolut.training.recipes import FAST, NAMED, departures, is_by_the_book
 from konvolut.training.run import Run, free_folder, open_run, opened_again
 from konvolut.training.world import World
 
 
-def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> Course:
+def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any], world: World) -> Course:
     """The course that the words ask for: a new one, or the rest of a stopped one."""
-    world = World.here(wishes["device"])
     how = {"seconds": 60 * wishes.pop("checkpoint_minutes"), "steps": wishes.pop("checkpoint_steps"), "world": world}
+    if restarted(wishes["out"]):
+        run = open_run(wishes["out"])
+        return resume(run, opened_again(run.card, data), world.device, **how)
     if stopped is not None:
-        given = [name for name, value in wishes.items() if value and name != "device"]
+        given = [name for name, value in wishes.items() if value]
         if given:
             raise RecipeError(f"--resume {stopped}: a resumed run keeps its settings; leave out --{given[0]}")
         run = open_run(stopped)
@@ -44,8 +46,9 @@ def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> C
     if world.size > 1 and wishes["minutes"]:
         raise RecipeError(f"minutes, on {world.size} processes: each would measure another rate; give --epochs")
     refuse_misspelt(wishes["weights"] or "")
-    named = d2l(wishes["net"] or "") if wishes["recipe"] == "d2l" else None  # a file of that name is ./d2l
-    settings = read(Path(wishes["recipe"])) if wishes["recipe"] and not named else {}
+    by = NAMED.get(wishes["recipe"])  # a file of such a name is ./d2l
+    named = by.recipe(wishes["net"] or "") if by else None
+    settings = read(Path(wishes["recipe"])) if wishes["recipe"] not in (None, FAST, *NAMED) else {}
     settings |= assignments(wishes["pairs"])
     settings |= {name: wishes[name] for name in ("epochs", "batch", "lr", "seed") if wishes[name] is not None}
     wanted = changed(named or Recipe(), settings)
@@ -55,15 +58,21 @@ def prepare(data: str | None, stopped: Path | None, wishes: dict[str, Any]) -> C
         wishes["net"],
         named,
         settings=settings,
-        size=BOOK[wishes["net"]].size if named and wishes["size"] is None else wishes["size"],
+        size=by.size(wishes["net"]) if by and wishes["size"] is None else wishes["size"],
         minutes=wishes["minutes"],
         device=world.device,
         weights=wishes["weights"],
     )
-    if named:
-        found = by_the_book(found)
+    if by:
+        found = by.planned(found)
     out = free_folder(wishes["out"], f"{images.name}-{found.name.replace('/', '_')}") if world.main else None
     return Course(images, found, Path(world.told(out)), world.device, **how)
+
+
+def restarted(out: Path | None) -> bool:
+    """Is this torchrun's second try at a line whose first one has begun a run at `out`?"""
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    return again and out is not None and (out / "card.json").exists()
 
 
 def follow(course: Course, machine: bool) -> None:
@@ -73,7 +82,6 @@ def follow(course: Course, machine: bool) -> None:
     announce(course, note)
     with stopping(course) as caught:
         watch(course, note)
-    world.closed()
     if course.stop:
         note.print(_("stopped; this goes on from the last finished step:"))
         note.print(f"  konvolut train --resume {quote(str(course.run.path))}")

@@ -10,7 +10,9 @@ import click
 @click.argument("data", required=False)
 @click.option("--net", help="A name from `konvolut nets`, or a TOML file of rows; left out, one is chosen.")
 @click.option("--weights", metavar="FILE|RUN|imagenet|imagenet-v2|none", help="Start from these, the classifier first.")
-@click.option("--recipe", metavar="FILE|d2l", help="A TOML file of recipe fields; d2l is a book's, for its own nets.")
+@click.option(
+    "--recipe", metavar="FILE|fast|d2l|paper", help="A TOML file of fields; d2l: a book's; paper: as its paper prints."
+)
 @click.option("--epochs", type=int, help="Times every picture is seen.")
 @click.option("--minutes", type=float, help="Plan epochs, and if need be a smaller size, for this time.")
 @click.option("--batch", type=int, help="Pictures a step.")
@@ -33,7 +35,9 @@ import click
 def command(data: str | None, resume: Path | None, machine: bool, **wishes: Any) -> None:
     """Train a net on DATA: a folder of pictures, a CSV, a pack, an .npz, IDX files, or digits, drawn, mnist, cifar10 ..."""
     from konvolut.cli.course import follow, prepare
+    from konvolut.training.world import World
 
     if data is None and resume is None:
         raise click.UsageError("give DATA, or --resume RUN")
-    follow(prepare(data, resume, wishes), machine)
+    with World.here(wishes.pop("device")) as world:
+        follow(prepare(data, resume, wishes, world), machine)

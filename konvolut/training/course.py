@@ -22,7 +22,8 @@ from konvolut.language import _
 from konvolut.nets.arch import digest, has_batch_norm
 from konvolut.training.checkpoint import Checkpoints, synced
 from konvolut.training.device import usable
-from konvolut.training.judge import answers, result
+from konvolut.training.evaluate import Mirrored
+from konvolut.training.judge import answers, result, stalled
 from konvolut.training.loop import Epoch, Step, Training
 from konvolut.training.metrics import Evaluation, Tally
 from konvolut.training.parent import load_parent
@@ -82,7 +83,7 @@ class Course:
         if recipe.head_first or not recipe.augment.crop:
             self.held["train"] = hold(train, plan.spec)
         if "val" in images.splits:
-            self.held["val"] = hold(images.splits["val"] if recipe.head_first else self.own("val"), plan.spec)
+            self.held["val"] = hold(images.splits["val"] if recipe.head_first else self.own("val"), plan.served)
         pictures = (
             Crops(train, plan.spec, recipe.augment.crop, recipe.seed) if recipe.augment.crop else self.held["train"]
         )
@@ -119,7 +120,8 @@ class Course:
             changes=plan.changes,
             reasons=plan.reasons,
             classes=images.classes,
-            input=plan.spec,
+            input=plan.served,
+            size=0 if plan.served == plan.spec else plan.spec.size,
             data=described(images),
             recipe=plan.recipe,
             versions=versions(),
@@ -287,9 +289,11 @@ class Course:
 
     def over(self) -> bool:
         """Has validation not gained for as many epochs as the recipe waits? Read from the log, so a resumed run knows."""
-        accuracies = [entry["val_accuracy"] for entry in self.run.log() if "val_accuracy" in entry]
-        waits = self.plan.recipe.patience
-        return bool(waits and accuracies) and len(accuracies) - 1 - accuracies.index(max(accuracies)) >= waits
+        patience = self.plan.recipe.patience
+        if not patience:
+            return False
+        log = self.run.log() if self.world.main else ()
+        return bool(self.world.told(stalled([entry["val_accuracy"] for entry in log], patience)))
 
     def stuck(self, epoch: Epoch) -> str:
         """What to think of where the loss has not left ln K once the learning rate has climbed; "" where it has."""
@@ -318,7 +322,7 @@ class Course:
             if main:
                 save_evaluation(self.run, found)  # the test's lies there in the end, where there is one
             results[role] = result(found)
-        seconds = sum(entry["seconds"] for entry in self.run.log())
+        seconds = sum(entry["seconds"] for entry in self.run.log()) if main else 0.0
         self.run = Run(self.run.path, replace(self.run.card, results=results, seconds=seconds, outcome=self.outcome()))
         if main:
             save_card(self.run)
@@ -341,12 +345,16 @@ class Course:
     def evaluation(self, role: str) -> Evaluation:
         """Every picture of a split once, each by one of the processes."""
         split, own = self.images.splits[role], self.own(role)
-        pictures = self.held[role] if role in self.held else hold(own, self.plan.spec)
+        spec = self.plan.served
+        held = self.held.get(role) if role == "val" or spec == self.plan.spec else None
+        pictures = hold(own, spec) if held is None else held
         if len(pictures) > len(own):
             pictures = pictures[self.world.rows(len(split))]
+        net = self.training.net
         with self.training.answering():
-            self.world.agree(self.training.net)
-            found = answers(self.training.net, own, pictures, self.plan.spec, self.images.classes, role, self.device)
+            self.world.agree(net)
+            net = Mirrored(net) if self.plan.recipe.mirror else net
+            found = answers(net, own, pictures, spec, self.images.classes, role, self.device)
         return replace(found, names=split.names, labels=split.labels, logits=self.world.gathered(found.logits))
 
     def own(self, role: str) -> Split:
@@ -369,12 +377,12 @@ def weights_of(net: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in net.state_dict().items()}
 
 
-def memory_mb() -> float:
-    """The most memory this process has held, in MB; 0 where the system does not say."""
+def memory_mb() -> float | None:
+    """The most memory this process has held, in MB; None where the system does not say."""
     try:
         from resource import RUSAGE_SELF, getrusage
     except ImportError:  # Windows
-        return 0.0
+        return None
     return getrusage(RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 

@@ -11,6 +11,7 @@ from konvolut.nets.arch import build, classifier
 from konvolut.nets.catalogue import named
 from konvolut.nets.published import KINDS, Published, imagenet, of_net, resembling
 from konvolut.nets.weights import load_weights
+from konvolut.training.evaluate import Mirrored
 from konvolut.training.parent import NOTHING, file_of, open_parent
 from konvolut.training.run import Run, open_run
 from konvolut.training.sizes import IMAGENET
@@ -34,7 +35,8 @@ class Known:
 
 def of_run(run: Run, module: nn.Module | None = None) -> Known:
     """A finished run; a run of the user's own module fills `module`."""
-    return in_place_of(run, run.net(module))
+    net = run.net(module)
+    return in_place_of(run, Mirrored(net) if run.card.recipe.mirror else net)
 
 
 def in_place_of(run: Run, net: nn.Module) -> Known:

@@ -1,6 +1,6 @@
 """The training loop. Read this file to know what training is here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
@@ -184,20 +184,20 @@ class Training:
     def backward(self, batch: Batch) -> Tally:
         """Gradients of the mean loss over a batch, as many pictures at a time as memory holds; what all of it came to."""
         self.optimizer.zero_grad()
-        tally, start = Tally(), 0
-        pieces = -(-len(batch.labels) // self.micro)
-        blends = blends_of(batch, pieces)
-        for images, labels, blend in zip(batch.images.chunk(pieces), batch.labels.chunk(pieces), blends, strict=True):
+        tally, count = Tally(), len(batch.labels)
+        most, least = -(-batch.of // self.world.size), batch.of // self.world.size
+        pieces = min(-(-most // self.micro), least)  # alike on all ranks: their norms and dice wait for one another
+        for piece in np.array_split(np.arange(count), pieces):
+            start, end = int(piece[0]), int(piece[-1]) + 1
+            rows = slice(start, end)
+            labels = batch.labels[rows].to(self.device)
             self.whole.takes(batch.of, start, len(labels))
-            start += len(labels)
-            labels = labels.to(self.device)
-            last = start == len(batch.labels)
-            with nullcontext() if last or self.called is self.net else self.called.no_sync():  # type: ignore[operator]
+            with nullcontext() if end == count or self.called is self.net else self.called.no_sync():  # type: ignore[operator]
                 with precision(self.recipe.precision, self.device):
-                    logits, heads = answers(self.called(images.to(self.device)))
+                    logits, heads = answers(self.called(batch.images[rows].to(self.device)))
                 loss, total = losses(
                     logits, heads, labels, self.head_weights, self.recipe.smoothing,
-                    blend=blend and blend.to(self.device), balance=self.class_weights,
+                    blend=blended_into(batch, rows, self.device), balance=self.class_weights,
                 )  # fmt: skip
                 self.world.mean_of(total, len(labels), batch.of).backward()  # type: ignore[no-untyped-call]
             right = int((logits.argmax(1) == labels).sum())
@@ -240,11 +240,11 @@ class Training:
 COUNTERS = ("epochs_done", "steps_done", "skipped", "lr", "seconds", "waited")
 
 
-def blends_of(batch: Batch, pieces: int) -> Sequence[Blend | None]:
-    """What is blended into each piece of a batch."""
+def blended_into(batch: Batch, rows: slice, device: str) -> Blend | None:
+    """What else is in some pictures of a batch."""
     if batch.others is None or batch.share is None:
-        return [None] * len(batch.labels.chunk(pieces))
-    return [Blend(*one) for one in zip(batch.others.chunk(pieces), batch.share.chunk(pieces), strict=True)]
+        return None
+    return Blend(batch.others[rows].to(device), batch.share[rows].to(device))
 
 
 class Before:

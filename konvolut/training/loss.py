@@ -22,9 +22,6 @@ class Blend:
     labels: Int64[Tensor, "n"]  # of the partners
     share: Float[Tensor, "n"]  # of the picture itself
 
-    def to(self, device: str) -> "Blend":
-        return Blend(self.labels.to(device), self.share.to(device))
-
 
 def answers(gives: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The logits that a net gives, and those of its auxiliary heads: a tensor, or a tuple that begins with the logits.

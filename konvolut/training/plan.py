@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from konvolut.errors import RecipeError
+from konvolut.errors import ArchError, RecipeError
 from konvolut.images.batches import Batches
 from konvolut.images.imageset import ImageSet
 from konvolut.images.preprocess import InputSpec
-from konvolut.nets.arch import Arch, build
+from konvolut.nets.arch import Arch, build, facts
 from konvolut.nets.catalogue import named
 from konvolut.nets.names import ours
 from konvolut.nets.tables import read_table
+from konvolut.nets.variants import regularised
 from konvolut.training.grounds import lines
 from konvolut.training.loop import Training
 from konvolut.training.parent import open_parent, starting
@@ -26,6 +27,7 @@ from konvolut.training.planned import Parent, Plan, Traits, of_arch, of_module, 
 from konvolut.training.recipe import Recipe, changed
 from konvolut.training.recipes import default_recipe
 from konvolut.training.run import Run
+from konvolut.training.schedule import side_at
 from konvolut.training.sizes import (
     FEWEST,
     LEAST_REDUCED,
@@ -84,6 +86,14 @@ def plan(
         if run is not None:
             recipe = replace(recipe, fit=run.card.input.fit, background=run.card.input.background)
     recipe = changed(recipe, settings)
+    if recipe.patience and "val" not in images.splits:
+        raise RecipeError(
+            "patience waits for a gain on validation, and no pictures are set aside for that; --set val=0.1"
+        )
+    if found.arch is not None:
+        found = replace(found, arch=regularised(found.arch, recipe.dropout, recipe.drop_path))
+    elif recipe.dropout >= 0 or recipe.drop_path:
+        raise RecipeError(f"dropout and drop_path alter a table; {found.name} is a module of your own and has its own")
     if images.fit:  # the pictures were made squares before they came here, and so must those be that are answered for
         for field, made in (("fit", images.fit), ("background", 255)):
             if settings.get(field, made) != made:
@@ -98,7 +108,24 @@ def plan(
             f"JPEG files are decoded at a half, a quarter or an eighth where that leaves {spec.size} px, when serving too"
         )
     found = replace(found, recipe=recipe, spec=spec, reasons=tuple(reasons))
+    for side in {recipe.test_size or spec.size, side_at(0, spec.size, recipe.grow)} - {spec.size}:
+        at_another_size(found, side, images)
     return found if minutes is None else within(found, net, traits, images, minutes, device)
+
+
+def at_another_size(found: Plan, side: int, images: ImageSet) -> None:
+    """Raises ArchError, with the row, when the weights of a net would not take pictures of `side` px, too."""
+    shape = (found.spec.channels, side, side)
+    if found.arch is None:
+        assert found.module is not None
+        of_module(found.module, shape, images)
+        return
+    for own, other in zip(facts(found.arch), facts(found.arch, shape), strict=True):
+        if own.params != other.params:
+            raise ArchError(
+                f"{found.name}, row {own.name}: its weights are for pictures of {found.spec.size} px and not of {side}; "
+                "nets that end in global average pooling take several sizes"
+            )
 
 
 def refuse(settings: Mapping[str, Any], size: int | None, minutes: float | None) -> None:
@@ -184,6 +211,7 @@ def within(
         tried = found
         if not isinstance(net, nn.Module) and found.fitted:
             arch, changes = table(net, True, (found.spec.channels, size, size), len(images.classes))
+            arch = regularised(arch, found.recipe.dropout, found.recipe.drop_path)
             tried = replace(found, arch=arch, changes=changes, spec=replace(found.spec, size=arch.input[1]))
         rate = images_per_s(tried, count, device)
         epochs = int(0.9 * minutes * 60 * rate / count)  # a tenth for validation and for a rate that was too rosy

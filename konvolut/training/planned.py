@@ -1,6 +1,6 @@
 """The Plan noun: everything a training needs to be told, and the network it begins with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -41,6 +41,11 @@ class Plan:
     changes: tuple[str, ...]  # what was altered in the table
     reasons: tuple[str, ...]  # what was chosen, and why
     parent: Parent | None = None
+
+    @property
+    def served(self) -> InputSpec:
+        """What the net takes when it answers: pictures of the recipe's `test_size`, where there is one."""
+        return replace(self.spec, size=self.recipe.test_size or self.spec.size)
 
     def net(self) -> nn.Module:
         """The network before training, from the recipe's seed; a module of the user's own is itself."""

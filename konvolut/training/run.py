@@ -4,7 +4,7 @@ import json
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
@@ -52,6 +52,7 @@ class Card:
     own: dict[str, Any] = field(default_factory=dict)  # the table itself, where its name does not lead to it
     module: str = ""  # the class of the user's own nn.Module
     classic: dict[str, Any] = field(default_factory=dict)  # features and machine of a run that has no net
+    size: int = 0  # px it was trained at, where that is not what it takes when it answers
     parent: str = ""  # the file or the run whose weights this one started from
     parent_sha256: str = ""  # of the file with those weights
     outcome: tuple[str, ...] = ()  # what was decided while training, in words
@@ -97,7 +98,8 @@ class Run:
 
     def table_by_name(self) -> Arch:
         card = self.card
-        shape = (card.input.channels, card.input.size, card.input.size)
+        size = card.size or card.input.size
+        shape = (card.input.channels, size, size)
         return table(card.net, card.fitted, shape, len(card.classes))[0]
 
     def plan(self, module: nn.Module | None = None) -> Plan:
@@ -107,7 +109,8 @@ class Run:
             raise RunError(self.wants_module())
         return Plan(
             name=card.net, fitted=card.fitted, arch=None if card.module else self.arch(), module=module,
-            spec=card.input, recipe=card.recipe, changes=card.changes, reasons=card.reasons,
+            spec=replace(card.input, size=card.size or card.input.size), recipe=card.recipe, changes=card.changes,
+            reasons=card.reasons,
             parent=Parent(card.parent, card.parent_sha256) if card.parent else None,
         )  # fmt: skip
 

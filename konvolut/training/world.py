@@ -49,6 +49,12 @@ class World:
         with cls(rank, size, device).together():
             return cls(rank, size, device, joined("nccl" if device.startswith("cuda") else "gloo"))
 
+    def __enter__(self) -> "World":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "World":
         return self  # a copy of a net has the same processes around it
 

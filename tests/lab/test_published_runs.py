@@ -19,6 +19,7 @@ from konvolut.lab.published import is_fashion_mnist, judged, nets, place, printe
 from konvolut.nets.catalogue import named
 from konvolut.training.plan import plan
 from konvolut.training.recipes import BOOK, by_the_book, d2l, departures, is_by_the_book
+from konvolut.training.world import World
 
 # PyTorch: n, mean, sd, least, 5 %, median, 95 %, most of the test accuracy, mean of the training accuracy
 TABLE = {
@@ -182,7 +183,7 @@ def test_the_page_marks_the_users_result(tmp_path, monkeypatch):
 
 def wishes(**given):
     names = ("net", "recipe", "size", "minutes", "weights", "epochs", "batch", "lr", "seed", "out")
-    return {**dict.fromkeys(names), "pairs": (), "device": "cpu", **given}
+    return {**dict.fromkeys(names), "pairs": (), "checkpoint_minutes": 5.0, "checkpoint_steps": 0, **given}
 
 
 @pytest.mark.parametrize("net", BOOK)
@@ -227,20 +228,22 @@ def few(root):
 def test_train_takes_the_recipe_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     few(tmp_path)
-    course = prepare("few.npz", None, wishes(net="lenet@d2l", recipe="d2l"))
+    course = prepare("few.npz", None, wishes(net="lenet@d2l", recipe="d2l"), World())
     assert course.plan.recipe == d2l("lenet@d2l")
     assert set(course.images.splits) == {"train", "test"}
     batch = next(course.batches.epoch(0)).images
     assert (float(batch.min()), float(batch.max())) == (0.0, 1.0)  # black is 0 and white is 1: scaled and nothing more
     assert is_by_the_book(course.plan)
     assert departures(course.plan) == ""
-    other = prepare("few.npz", None, wishes(net="lenet@d2l", recipe="d2l", epochs=3, pairs=("flip=true",), size=32))
+    other = prepare(
+        "few.npz", None, wishes(net="lenet@d2l", recipe="d2l", epochs=3, pairs=("flip=true",), size=32), World()
+    )
     assert departures(other.plan) == "epochs = 3, not 10, flip = True, not False, size = 32, not 28"
-    assert not is_by_the_book(prepare("few.npz", None, wishes(net="lenet@d2l")).plan)
-    again = prepare("few.npz", None, wishes(net="lenet@d2l", recipe="d2l", seed=7))
+    assert not is_by_the_book(prepare("few.npz", None, wishes(net="lenet@d2l"), World()).plan)
+    again = prepare("few.npz", None, wishes(net="lenet@d2l", recipe="d2l", seed=7), World())
     assert departures(again.plan) == ""
     Path("d2l").write_text("epochs = 4\n")
-    assert prepare("few.npz", None, wishes(net="lenet@d2l", recipe="./d2l")).plan.recipe.epochs == 4
+    assert prepare("few.npz", None, wishes(net="lenet@d2l", recipe="./d2l"), World()).plan.recipe.epochs == 4
 
 
 def test_values_are_the_pictures_own_without_the_name():

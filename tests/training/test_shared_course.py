@@ -94,7 +94,7 @@ def test_each_norm_sees_its_own_equal_share_and_the_log_says_so(folder, table, t
 
 def test_two_machines_that_are_stopped_go_on_as_one(folder, tmp_path):
     """Two torchruns that meet on the loopback; a signal reaches both, and one process goes on to the run of one."""
-    words = [str(folder), "--net", "lenet", *WORDS, "--epochs", "12"]
+    words = [str(folder), "--net", "lenet", *WORDS, "--epochs", "10"]
     one = trained([sys.executable], tmp_path / "one", *words)
     line = [
         *RUNNER,
