@@ -178,7 +178,7 @@ def watch(course: Course, note: Console) -> None:
                     rate=_("{rate} pictures/s").format(rate=round(done / took)),
                     left=_("{time} left").format(time=duration(left)),
                 )  # fmt: skip
-            elif isinstance(event, Epoch):
+            elif course.world.main:  # who alone has logged it
                 bar.console.print(epoch_line(course, event))
             while course.notes:
                 bar.console.print(course.notes.pop(0))

@@ -39,7 +39,7 @@ class Step:
     of: int
     lr: float
     tally: Tally  # of its pictures, as the net saw them: augmented, in training mode
-    norm: float  # of the whole gradient, before it was clipped
+    norm: float = 0.0  # of the whole gradient, before it was clipped
     seconds: float = 0.0
     waited: float = 0.0  # s, of them: for pictures to be read, decoded and augmented
 

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from konvolut.training.device import precision
-from konvolut.training.loss import answers
 from konvolut.training.recipe import Recipe
 from konvolut.training.segments import Held
 from konvolut.types import Shape
@@ -19,7 +18,7 @@ TRIED = 2  # pictures that are passed through to count; batch norm wants more th
 def pictures_that_fit(net: nn.Module, shape: Shape, recipe: Recipe, free: int) -> int:
     """Pictures a pass, of `recipe.batch`, halved until what a step holds is no more than `free` bytes; at least 1.
 
-    `shape` is (c, h, w). The net stays as it was, but for gradients, which are cleared.
+    `shape` is (c, h, w). The net stays as it was.
     """
     each, weights = bytes_each(net, shape, recipe), sum(w.numel() * w.element_size() for w in net.parameters())
     copies = 2 if recipe.optimizer == "adamw" else 1  # of the weights, in the optimizer; and one more, their gradients
@@ -30,16 +29,13 @@ def pictures_that_fit(net: nn.Module, shape: Shape, recipe: Recipe, free: int) -
 
 
 def bytes_each(net: nn.Module, shape: Shape, recipe: Recipe) -> float:
-    """Bytes that a picture holds at the dearest moment of a forward and a backward pass, counted on two blank ones."""
+    """Bytes of what a picture's forward pass leaves for the backward pass, counted on two blank ones."""
     device = next(net.parameters()).device
     before = [buffer.clone() for buffer in net.buffers()]
     batch = torch.zeros(TRIED, *shape, device=device).to(memory_format=torch.channels_last)
     held = Held(net)
-    with held, torch.random.fork_rng(devices=[]), precision(recipe.precision, device.type):
-        logits, heads = answers(net(batch))
-        torch.stack([one.float().sum() for one in (logits, *heads)]).sum().backward()  # type: ignore[no-untyped-call]
-    for weight in net.parameters():
-        weight.grad = None
+    with held, torch.enable_grad(), torch.random.fork_rng(devices=[]), precision(recipe.precision, device.type):
+        net(batch)
     for buffer, old in zip(net.buffers(), before, strict=True):
         buffer.copy_(old)
     return (held.peak + batch.nbytes) / TRIED

@@ -155,3 +155,19 @@ def test_a_word_that_is_no_activation_or_norm_gets_the_nearest():
 def test_maps_that_do_not_split_into_groups_are_refused():
     with pytest.raises(ArchError, match="3 maps in and 4 out do not both split into 2 groups"):
         Conv(4, 1, groups=2).make((3, 1, 1))
+
+
+@pytest.mark.parametrize("width", [2, 7])
+def test_a_narrow_strided_1x1_convolution_is_one_and_harms_nothing(width):
+    """With torch's own, a few of these passes ended the process on a machine whose widest instructions are AVX2."""
+    layer = Conv(8, 1, s=2, act="none").make((width, 28, 28)).to(memory_format=torch.channels_last)
+    for _ in range(30):
+        batch = torch.randn(17, width, 28, 28).to(memory_format=torch.channels_last).requires_grad_()
+        gives = layer(batch)
+        gives.square().sum().backward()
+    (weight, bias), x = (w.detach().double() for w in layer.parameters()), batch.detach().double().contiguous()
+    x.requires_grad_()
+    known = torch.nn.functional.conv2d(x, weight, bias, 2)
+    known.square().sum().backward()
+    assert torch.allclose(gives.double(), known, atol=1e-5)
+    assert torch.allclose(batch.grad.double(), x.grad, atol=1e-4)
