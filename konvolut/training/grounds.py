@@ -60,7 +60,7 @@ GROUNDS = (
         "off until asked for; no claim of the lectures speaks of it",
     ),
     Ground(
-        "the rest", ("exclude", "val", "precision", "norm_over", "micro", "skip", "unreadable", "memory", "seed"), "",
+        "the rest", ("exclude", "val", "precision", "norm_over", "micro", "skip", "memory", "seed"), "",
         "does not aim at accuracy",
     ),
 )  # fmt: skip

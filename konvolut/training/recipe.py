@@ -23,7 +23,6 @@ CHOICES = {
     "norm_over": ("rank", "ranks"),
     "precision": ("auto", "fp32", "bf16"),
     "balance": ("none", "weights", "sampling"),
-    "unreadable": ("stop", "leave out"),
 }
 RANGES = {  # least and most
     "epochs": (1, 1e6), "batch": (1, 1e6), "lr": (0, 1e3), "momentum": (0, 1), "decay": (0, 1), "warmup": (0, 1),
@@ -66,7 +65,6 @@ class Recipe:
     grow: float = 1.0  # share of the side that the first half is trained at, then more, at last the whole; 1: always
     test_size: int = 0  # px at which the net is evaluated and served; 0: as trained
     mirror: bool = False  # answers are the mean over the picture and its mirror image
-    unreadable: str = "stop"  # what a picture that cannot be read does: stop the run, or be left out and named
     val: float = 0.1  # share of the training pictures set aside for validation where the data names none
     precision: str = "auto"  # of training: bf16 where the processor multiplies it natively, else fp32
     norm_over: str = "rank"  # the pictures that batch norm sees where several processes train: a rank's, or all ranks'
