@@ -92,7 +92,7 @@ def test_the_install_line_names_extras_that_exist():
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("line", [c for c in commands(ENGLISH) if c.startswith("konvolut ")])
+@pytest.mark.parametrize("line", [c for c in commands(ENGLISH) if c.startswith(("konvolut ", "torchrun "))])
 def test_a_command_works(line, desk):
     run(line, desk)
 
@@ -103,4 +103,4 @@ def test_the_python_works(code, desk):
 
 
 def test_no_command_is_left_out():
-    assert all(c.split()[0] in ("make", "pip", "konvolut") for c in commands(ENGLISH))
+    assert all(c.split()[0] in ("make", "pip", "konvolut", "torchrun") for c in commands(ENGLISH))

@@ -182,6 +182,7 @@ class Course:
             claim(self.run)
         if self.state:
             self.training.restore(self.state["training"])
+            self.training.micro = self.state["micro"]  # parts of a batch are summed in another order than the whole
             self.best, self.head = (self.state["best_accuracy"], self.state["best"]), self.state["head"]
             self.window = [Step(**told | {"tally": Tally(**told["tally"])}) for told in self.state["window"]]
         if main:  # what was logged after the checkpoint will be logged again
@@ -208,6 +209,7 @@ class Course:
         synced(log)
         state = {
             "training": self.training.state(),
+            "micro": self.training.micro,
             "best_accuracy": self.best[0],
             "best": self.best[1],
             "head": self.head,
