@@ -253,7 +253,8 @@ def shares(where: Path) -> dict[str, float]:
         return call
 
     read = replace(listing, contents=timed("read", listing.contents))
-    load = type(source.split.load)(source.split.load.func, read)  # type: ignore[attr-defined]
+    load = source.split.load
+    load = type(load)(load.func, read, *load.args[1:])  # type: ignore[attr-defined]
     one = replace(source, split=replace(source.split, load=timed("decode", load)), threads=1)
     try:
         crops.cut = timed("resize", cut)
