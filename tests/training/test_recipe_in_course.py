@@ -16,6 +16,7 @@ from konvolut.nets.arch import Arch
 from konvolut.training.course import Course, resume, train
 from konvolut.training.judge import evaluate_run
 from konvolut.training.loop import Epoch
+from konvolut.training.metrics import Tally
 from konvolut.training.plan import plan
 from konvolut.training.run import open_run
 
@@ -98,3 +99,15 @@ def test_a_restart_of_torchrun_goes_on_and_nothing_else_does(tmp_path, monkeypat
     assert restarted(tmp_path)
     assert not restarted(tmp_path / "none")
     assert not restarted(None)
+
+
+def test_a_loss_that_stays_at_that_of_guessing_is_said(images, tmp_path):
+    """Weights of 0 answer 1/4 for each of four classes, and a rate of 0 leaves them there."""
+    course = Course(images, plan(images, SMALL, settings={**CHEAP, "lr": 0.0, "warmup": 0.5}), tmp_path / "run")
+    for weight in course.training.net.parameters():
+        weight.data.zero_()
+    list(course)
+    first, second = course.run.log()
+    assert "stuck" not in first  # the rate still climbs
+    assert second["stuck"].startswith("epoch 2: the loss, 1.386, has not left that of guessing, ln 4 = 1.386")
+    assert not course.stuck(Epoch(2, 0.0, Tally(13.0, 3, 10), 1.0, 0.0))  # 1.3 nats are 6 % below
