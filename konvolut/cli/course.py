@@ -82,7 +82,7 @@ def follow(course: Course, machine: bool) -> None:
     announce(course, note)
     with stopping(course) as caught:
         watch(course, note)
-    if course.stop:
+    if course.stop and not course.run.card.results:  # a signal may come when all is done
         note.print(_("stopped; this goes on from the last finished step:"))
         note.print(f"  konvolut train --resume {quote(str(course.run.path))}")
         sys.exit(128 + (caught or [SIGTERM])[0])

@@ -9,6 +9,8 @@ import pytest
 from safetensors.torch import load_file
 from untidy import album
 
+from konvolut.cli.main import konvolut
+
 CLOCK = ("seconds", "waited", "images_per_s", "waiting", "memory_mb")
 KILLS = """
 import json, os, random, signal, sys, time
@@ -124,6 +126,18 @@ def test_a_signal_lets_the_step_end_and_says_how_to_go_on(tmp_path, number, stat
     assert sum("train_loss" in one for one in log) == epochs
     assert list((tmp_path / "run" / "checkpoints").glob("*.pt"))
     assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_a_signal_that_comes_after_the_last_step_does_not_call_a_finished_run_stopped(tmp_path, monkeypatch):
+    def late(course, note):
+        list(course)
+        course.stop = True
+
+    monkeypatch.setattr("konvolut.cli.course.watch", late)
+    folder, run = album(tmp_path / "data", {"a": 30, "b": 30}), tmp_path / "run"
+    line = ["train", str(folder), "--net", "lenet", "--epochs", "1", "--batch", "8", "--out", str(run)]
+    konvolut.main(line, standalone_mode=False)
+    assert (run / "report.html").exists()
 
 
 def test_a_second_signal_ends_at_once(tmp_path):
