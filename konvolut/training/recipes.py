@@ -141,7 +141,7 @@ def by_the_book(found: Plan) -> Plan:
 
 def is_by_the_book(found: Plan) -> bool:
     """Was it planned by `by_the_book`? Its reasons say so, also on the card of a stopped run."""
-    return any(reason.startswith(BY_THE_BOOK) for reason in found.reasons)
+    return whose(found) is NAMED["d2l"]
 
 
 def book_size(net: str) -> int:
